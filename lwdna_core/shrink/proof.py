@@ -1,0 +1,156 @@
+"""Analysis proved by trial: the network is resized on the meta device, and every operation is held to its prediction.
+
+A trace alone cannot tell `x.view(n, 2, c // 2)` from `x.view(n, 2, 32)`. So the analysis takes a reading, shrinks and
+grows every group, and runs the result. The first operation whose output has another shape than predicted is given its
+next reading, or the channels that flow through it are frozen; then the analysis starts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from lwdna_core.shrink.assemble import assemble
+from lwdna_core.shrink.errors import TraceError
+from lwdna_core.shrink.graph import ChannelGraph, Form
+from lwdna_core.shrink.provenance import FREEZE, Inputs, Record, record_forward, run_forward
+
+ROUNDS = 200
+
+
+class Mismatch(Exception):
+    """An operation did not put out what was predicted; `index` is its place on the trail."""
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+class _Follower(TorchDispatchMode):
+    """Holds every operation to the trail."""
+
+    def __init__(self, graph: ChannelGraph, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.trail, self.widths, self.index = graph.trail, widths, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out, i = func(*args, **(kwargs or {})), self.index
+        name = func._schema.name.removeprefix("aten::")
+        if i >= len(self.trail.ops) or name != self.trail.ops[i]:
+            raise Mismatch(i, f"operation {i} is {name}, not {self.trail.ops[i] if i < len(self.trail.ops) else 'the end'}")
+        outputs = [t for t in tree_leaves(out) if isinstance(t, Tensor)]
+        for t, forms in zip(outputs, self.trail.shapes[i], strict=True):
+            expected = [self._size(f) for f in forms]
+            if len(expected) != t.dim() or any(e is not None and e != n for e, n in zip(expected, t.shape, strict=True)):
+                raise Mismatch(i, f"{name} ({self.trail.lines[i]}) gives {list(t.shape)}, expected {expected}")
+        self.index += 1
+        return out
+
+    def _size(self, form: Form | None) -> int | None:
+        return None if form is None else form[0] + sum(n * self.widths[g] for g, n in form[1])
+
+
+def mismatch(network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int]) -> Mismatch | None:
+    """Run a resized network once, on stand-ins; the first deviation from the graph's predictions, if there is any."""
+    follower = _Follower(graph, [widths.get(g.name, g.size) for g in graph.groups])
+    args, kwargs = graph.example
+    modes = {m: m.training for m in network.modules()}
+    try:
+        run_forward(network, args if not kwargs else kwargs, follower, graph.device)
+    except Mismatch as found:
+        return found
+    except Exception as error:  # whatever the network's own code raises at sizes that it does not expect
+        return Mismatch(follower.index, f"{graph.trail.lines[min(follower.index, len(graph.trail.lines) - 1)]}: {error}")
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    if follower.index < len(graph.trail.ops):
+        return Mismatch(follower.index, f"the forward ends after {follower.index} operations")
+    return None
+
+
+def trace(network: nn.Module, example_inputs: Inputs) -> ChannelGraph:
+    """Analyse a network: which of its channels move together, which can change in number, and what they cost.
+
+    The network is run in its present mode on stand-ins of its parameters, and left as it was.
+
+    Args:
+        network: any module whose forward runs in eager mode.
+        example_inputs: a tensor, a tuple of positional inputs, or a dict of keyword inputs. With a meta-device forward (the
+            rule) their values do not matter, and large sizes cost nothing.
+
+    Raises:
+        TraceError: if the forward fails on the inputs (names the layer), or if nothing in the network can be resized
+            (names the first reasons), or if the analysis comes to no end.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
+        >>> [(g.name, g.size) for g in trace(net, torch.zeros(1, 3, 9, 9)).groups]
+        [('0', 8)]
+    """
+    decisions: dict[Any, int | str] = {}
+    for _ in range(ROUNDS):
+        record, device = record_forward(network, example_inputs, decisions)
+        graph = assemble(record, network, example_inputs, device)
+        fault = next((f for probe in _probes(graph) if (f := _try(network, graph, probe)) is not None), None)
+        if fault is None:
+            if not graph.groups:
+                raise TraceError(_nothing(graph))
+            return graph
+        _decide(network, graph, record, fault, decisions)
+    raise TraceError(f"the network is too strange to analyse: {ROUNDS} readings of it failed, the last at {fault}")
+
+
+def _probes(graph: ChannelGraph) -> list[dict[str, int]]:
+    """Widths below and above the present ones, in ratios that differ from group to group."""
+    if not graph.groups:
+        return []
+    fewer = {g.name: max(1, round(g.size * (0.5 + 0.07 * (i % 5)))) for i, g in enumerate(graph.groups)}
+    more = {g.name: g.size + 1 + max(1, round(g.size * (0.2 + 0.06 * (i % 4)))) for i, g in enumerate(graph.groups)}
+    return [fewer, more]
+
+
+def _try(network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int]) -> Mismatch | None:
+    from lwdna_core.shrink.resize import rebuild
+
+    kept = {g.name: [i % g.size for i in range(widths.get(g.name, g.size))] for g in graph.groups}
+    return mismatch(rebuild(network, graph, kept, graph.device), graph, widths)
+
+
+def _decide(network: nn.Module, graph: ChannelGraph, record: Record, fault: Mismatch, decisions: dict[Any, int | str]) -> None:
+    """Give the operation at fault its next reading, or freeze what flows through it, or find the groups at fault."""
+    for index in (fault.index, fault.index - 1):
+        step = record.steps[index] if 0 <= index < len(record.steps) else None
+        if step is None:
+            continue
+        if step.choices and decisions.get(step.line) != FREEZE:
+            reading = int(decisions.get(step.line, 0)) + 1
+            decisions[step.line] = reading if reading < step.choices else FREEZE
+            return
+        if decisions.get(index) != FREEZE and _free(graph, record, [*step.touched, *step.cores]):
+            decisions[index] = FREEZE
+            return
+    guilty = [g for g in graph.groups if any(_try(network, graph, {g.name: n}) for n in (max(1, g.size // 2), g.size + 1))]
+    for g in guilty or graph.groups:
+        decisions[g.slots[0].tensor, g.slots[0].dim] = FREEZE
+
+
+def _free(graph: ChannelGraph, record: Record, ids: Sequence[Tensor | None]) -> bool:
+    """Whether any of these ids belongs to a group that can be resized."""
+    free = {
+        int(r)
+        for g in graph.groups
+        for r in record.ids.find(record.labels[g.slots[0].tensor, g.slots[0].dim])[g.slots[0].positions[:, 0]]
+    }
+    return any(not free.isdisjoint(record.ids.find(i).ravel().tolist()) for i in ids if i is not None)
+
+
+def _nothing(graph: ChannelGraph) -> str:
+    why = "; ".join(f"{f.name}: {f.reason}" for f in graph.frozen[:5]) or "no convolution or linear layer was run"
+    return f"nothing in this network can be resized on inputs {list(map(list, graph.inputs))} ({why})"
+
+
