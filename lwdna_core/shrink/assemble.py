@@ -10,8 +10,9 @@ import numpy as np
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
+from lwdna_core.shrink.forward import Inputs, as_call, input_shapes
 from lwdna_core.shrink.graph import ChannelGraph, ChannelGroup, Cost, Form, FrozenGroup, Layer, Slot, Tokens, Trail
-from lwdna_core.shrink.provenance import Inputs, Record, as_call, input_shapes
+from lwdna_core.shrink.provenance import Record
 
 LUMP = "its channels are tied to each other, so none can go alone"
 IRREGULAR = "its channels lie in an irregular order in {}"

@@ -1,9 +1,9 @@
 """One global threshold on the scores, where the cost meets a budget.
 
-The cost is a closed form of the widths (`graph.Cost`), so a candidate costs microseconds: the scores are sorted once and
-the threshold is found by bisection on the index, exactly and independently of the scores' scale. Channels are lumps (a
-trunk channel of ResNet-20 is 0.5 to 2.4 % of its MACs), so what the threshold leaves free is filled up in the order of
-the scores until nothing fits.
+The cost is a closed form of the widths (`graph.Cost`), so a candidate costs microseconds: the scores are sorted once
+and the threshold is found by bisection on the index, exactly and independently of the scores' scale. Channels are lumps
+(a trunk channel of ResNet-20 is 0.5 to 2.4 % of its MACs), so what the threshold leaves free is filled up in the order
+of the scores until nothing fits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from lwdna_core.shrink.graph import ChannelGraph, Cost
 @dataclass(frozen=True)
 class Fit:
     """Elements to keep by group, in their own order; and, where the floors cost more than the budget, a sentence that
-    says which ones and what is reachable."""
+    says which ones and what is reachable.
+    """
 
     kept: dict[str, list[int]]
     limits: str | None
@@ -53,8 +54,8 @@ def fit(
     whole, target = form(size), budget * reference
     if not 0 < target <= whole:
         raise BudgetError(
-            f"{cost} must be above 0 and at most {whole / reference:.4g}, the widened network's share of the baseline's "
-            f"{reference:,} {cost}; got {budget:g}"
+            f"{cost} must be above 0 and at most {whole / reference:.4g}, what the widened network has relative to the "
+            f"baseline's {reference:,} {cost}; got {budget:g}"
         )
     free = np.array([g.name not in unscored for g in graph.groups])
     least = np.array([floors[g.name] for g in graph.groups], dtype=np.int64)
@@ -102,7 +103,13 @@ def _queue(
 
 
 def _limits(
-    graph: ChannelGraph, floors: Mapping[str, int], found: np.ndarray, cost: str, reached: int, reference: int, budget: float
+    graph: ChannelGraph,
+    floors: Mapping[str, int],
+    found: np.ndarray,
+    cost: str,
+    reached: int,
+    reference: int,
+    budget: float,
 ) -> str:
     names = [f"{g.name} ({floors[g.name]} of {g.size})" for g in graph.groups]
     shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

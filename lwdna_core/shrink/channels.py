@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from lwdna_core.shrink.errors import ConfigError
+from lwdna_core.shrink.forward import Inputs
 from lwdna_core.shrink.graph import FrozenGroup
 from lwdna_core.shrink.proof import trace
-from lwdna_core.shrink.provenance import Inputs
 from lwdna_core.shrink.resize import resize
 
 FORMAT = 1
@@ -33,8 +33,9 @@ class Totals:
 
 @dataclass(frozen=True)
 class GroupWidths:
-    """One group: its channels in the baseline, the widened and the found network, the least that it may keep, whether it
-    keeps just that, and whether no scored layer reads it."""
+    """One group: its channels in the baseline, the widened and the found network, the least that it may keep, whether
+    it keeps just that, and whether no scored layer reads it.
+    """
 
     name: str
     baseline: int
@@ -94,8 +95,8 @@ class ChannelConfig:
         Args:
             network: a baseline like the one that the configuration was found for; it is not modified.
             example_inputs: needed only where zeros of the shapes in `input` do not do.
-            initialise: draw all weights afresh by the network's own rule (see `resize`), so that nothing depends on what
-                the given instance holds.
+            initialise: draw all weights afresh by the network's own rule (see `resize`), so that nothing depends on
+                what the given instance holds.
 
         Raises:
             ConfigError: if the network is another one; says which groups are missing, unknown or of another width.
@@ -105,8 +106,8 @@ class ChannelConfig:
         faults = [f"{n}: not in the network" for n in wanted if n not in own]
         faults += [f"{n}: unknown to the configuration" for n in own if n not in wanted]
         faults += [
-            f"{n}: {own[n]} channels in the network, {'too wide' if wanted[n] > own[n] else 'too narrow'} a configuration "
-            f"for {wanted[n]}" for n in wanted if n in own and own[n] != wanted[n]
+            f"{n}: too {'wide' if wanted[n] > own[n] else 'narrow'}, the configuration is for {wanted[n]} channels and the "
+            f"network has {own[n]}" for n in wanted if n in own and own[n] != wanted[n]
         ]  # fmt: skip
         if faults:
             more = f"; and {len(faults) - 8} more" if len(faults) > 8 else ""
@@ -149,7 +150,9 @@ class ChannelConfig:
         except KeyError as error:
             raise ConfigError(f"{source}: key {error} is missing") from None
         except TypeError as error:
-            raise ConfigError(f"{source}: {str(error).replace('ChannelConfig.__init__()', 'the configuration')}") from None
+            raise ConfigError(
+                f"{source}: {str(error).replace('ChannelConfig.__init__()', 'the configuration')}"
+            ) from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write as JSON; the file appears whole or not at all."""

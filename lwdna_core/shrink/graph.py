@@ -92,7 +92,8 @@ class Tokens:
 class Cost:
     """Sizes as linear forms of the groups' widths, and a cost as a sum of products of them.
 
-    size_f(w) = constant[f] + sum_g multiplicity[f, g] * w[g];  cost(w) = sum_t factor[t] * prod_{f in terms[t]} size_f(w)
+    size_f(w) = constant[f] + sum_g multiplicity[f, g] * w[g]
+    cost(w) = sum_t factor[t] * prod_{f in terms[t]} size_f(w)
     """
 
     constant: np.ndarray

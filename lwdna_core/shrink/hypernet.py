@@ -34,7 +34,7 @@ class Latents:
     Attributes:
         values: (latents,) the z of every channel that layers make or read, those of free groups first, in order; then
             one for each position on a side that carries no channels (the rest of a grouped kernel, a fixed input).
-        layers: the generated layers with the indices into `values` of their input side (C_in,) and output side (C_out,).
+        layers: the generated layers with the indices into `values` of their input (C_in,) and output side (C_out,).
     """
 
     values: Tensor
@@ -62,12 +62,17 @@ def _sides(network: nn.Module, graph: ChannelGraph, classifier: bool) -> tuple[l
     return sides, count
 
 
-def _draw(n_in: int, n_out: int, area: int, m: int, device: torch.device, dtype: torch.dtype, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+def _draw(
+    n_in: int, n_out: int, area: int, m: int, device: torch.device, dtype: torch.dtype, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
     """W1 (C_in, C_out) and W2 (C_in, C_out, k*k) of one embedding coordinate after the other: m times the weights would
-    not fit for large layers."""
+    not fit for large layers.
+    """
     bound = math.sqrt(3 / (m * n_in * area))
     for _ in range(m):
-        w1 = torch.empty(n_in, n_out, device=device, dtype=dtype).uniform_(-math.sqrt(3), math.sqrt(3), generator=generator)
+        w1 = torch.empty(n_in, n_out, device=device, dtype=dtype).uniform_(
+            -math.sqrt(3), math.sqrt(3), generator=generator
+        )
         w2 = torch.empty(n_in, n_out, area, device=device, dtype=dtype).uniform_(-bound, bound, generator=generator)
         yield w1, w2
 
@@ -85,7 +90,9 @@ def _latents(count: int, device: torch.device, dtype: torch.dtype, seed: int) ->
 
 
 @torch.no_grad()
-def redraw(network: nn.Module, graph: ChannelGraph, *, embedding: int = 8, seed: int = 0, classifier: bool = True) -> Latents:
+def redraw(
+    network: nn.Module, graph: ChannelGraph, *, embedding: int = 8, seed: int = 0, classifier: bool = True
+) -> Latents:
     """Redraw weights in place as the hypernetwork would generate them at the start: W = z_a z_b^T * V.
 
     Args:
@@ -124,7 +131,14 @@ class HyperWeight(nn.Module):
     outs: Tensor
 
     def __init__(
-        self, owner: nn.Module, layer: Layer, latents: nn.Parameter, ins: Tensor, outs: Tensor, weight1: Tensor, weight2: Tensor
+        self,
+        owner: nn.Module,
+        layer: Layer,
+        latents: nn.Parameter,
+        ins: Tensor,
+        outs: Tensor,
+        weight1: Tensor,
+        weight2: Tensor,
     ) -> None:
         super().__init__()
         self._owner = [owner]  # in a list, or the owner would become a submodule
@@ -143,7 +157,8 @@ class HyperWeight(nn.Module):
     @property
     def weight2(self) -> nn.Parameter:
         """(C_in, C_out, k*k, m)"""
-        return self._owner[0].parametrizations[self._name].original  # type: ignore[index,union-attr,return-value]
+        original: nn.Parameter = self._owner[0].parametrizations[self._name].original  # type: ignore[index,union-attr]
+        return original
 
     @property
     def z_in(self) -> Tensor:
@@ -187,7 +202,9 @@ class Hypernetwork:
         return self.latents[self._where[group]]
 
 
-def attach(network: nn.Module, graph: ChannelGraph, *, embedding: int = 8, seed: int = 0, classifier: bool = True) -> Hypernetwork:
+def attach(
+    network: nn.Module, graph: ChannelGraph, *, embedding: int = 8, seed: int = 0, classifier: bool = True
+) -> Hypernetwork:
     """Put the real hypernetwork under a network, in place; the arguments are those of `redraw`.
 
     It has (2 m + 1 + (m + 1) k^2) / k^2 parameters per weight: 10.9 for 3 x 3 and m = 8.

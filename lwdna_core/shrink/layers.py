@@ -116,7 +116,7 @@ def follow(tracer: Tracer, parameter: Tensor | None, ids: Tensor) -> None:
 @rule("mm", "bmm", "addmm", "baddbmm", "mv", "linear")
 def product(tracer: Tracer, op: Op) -> None:
     """Matrix products: of activations with a weight, or of activations with each other."""
-    a = op.args.get("batch1", op.args.get("mat1", op.args.get("self", op.args.get("input"))))
+    a = op.args.get("batch1", op.args.get("mat1", op.source))
     b = op.args.get("batch2", op.args.get("mat2", op.args.get("weight")))
     if op.name in ("mv", "linear") or not isinstance(a, Tensor) or not isinstance(b, Tensor):
         return unknown(tracer, op)

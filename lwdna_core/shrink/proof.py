@@ -16,8 +16,9 @@ from torch.utils._pytree import tree_leaves
 
 from lwdna_core.shrink.assemble import assemble
 from lwdna_core.shrink.errors import TraceError
+from lwdna_core.shrink.forward import Inputs, record_forward, run_forward
 from lwdna_core.shrink.graph import ChannelGraph, Form
-from lwdna_core.shrink.provenance import FREEZE, Inputs, Record, record_forward, run_forward
+from lwdna_core.shrink.provenance import FREEZE, Record, execute, name_of
 
 ROUNDS = 200
 
@@ -38,14 +39,18 @@ class _Follower(TorchDispatchMode):
         self.trail, self.widths, self.index = graph.trail, widths, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out, i = func(*args, **(kwargs or {})), self.index
-        name = func._schema.name.removeprefix("aten::")
+        out, i = execute(func, args, kwargs or {}), self.index
+        name = name_of(func)
         if i >= len(self.trail.ops) or name != self.trail.ops[i]:
-            raise Mismatch(i, f"operation {i} is {name}, not {self.trail.ops[i] if i < len(self.trail.ops) else 'the end'}")
+            raise Mismatch(
+                i, f"operation {i} is {name}, not {self.trail.ops[i] if i < len(self.trail.ops) else 'the end'}"
+            )
         outputs = [t for t in tree_leaves(out) if isinstance(t, Tensor)]
         for t, forms in zip(outputs, self.trail.shapes[i], strict=True):
             expected = [self._size(f) for f in forms]
-            if len(expected) != t.dim() or any(e is not None and e != n for e, n in zip(expected, t.shape, strict=True)):
+            if len(expected) != t.dim() or any(
+                e is not None and e != n for e, n in zip(expected, t.shape, strict=True)
+            ):
                 raise Mismatch(i, f"{name} ({self.trail.lines[i]}) gives {list(t.shape)}, expected {expected}")
         self.index += 1
         return out
@@ -60,11 +65,13 @@ def mismatch(network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int])
     args, kwargs = graph.example
     modes = {m: m.training for m in network.modules()}
     try:
-        run_forward(network, args if not kwargs else kwargs, follower, graph.device)
+        run_forward(network, kwargs or args, follower, graph.device)
     except Mismatch as found:
         return found
     except Exception as error:  # whatever the network's own code raises at sizes that it does not expect
-        return Mismatch(follower.index, f"{graph.trail.lines[min(follower.index, len(graph.trail.lines) - 1)]}: {error}")
+        return Mismatch(
+            follower.index, f"{graph.trail.lines[min(follower.index, len(graph.trail.lines) - 1)]}: {error}"
+        )
     finally:
         for module, training in modes.items():
             module.training = training
@@ -80,8 +87,8 @@ def trace(network: nn.Module, example_inputs: Inputs) -> ChannelGraph:
 
     Args:
         network: any module whose forward runs in eager mode.
-        example_inputs: a tensor, a tuple of positional inputs, or a dict of keyword inputs. With a meta-device forward (the
-            rule) their values do not matter, and large sizes cost nothing.
+        example_inputs: a tensor, a tuple of positional inputs, or a dict of keyword inputs. With a meta-device forward
+            (the rule) their values do not matter, and large sizes cost nothing.
 
     Raises:
         TraceError: if the forward fails on the inputs (names the layer), or if nothing in the network can be resized
@@ -121,7 +128,9 @@ def _try(network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int]) -> 
     return mismatch(rebuild(network, graph, kept, graph.device), graph, widths)
 
 
-def _decide(network: nn.Module, graph: ChannelGraph, record: Record, fault: Mismatch, decisions: dict[Any, int | str]) -> None:
+def _decide(
+    network: nn.Module, graph: ChannelGraph, record: Record, fault: Mismatch, decisions: dict[Any, int | str]
+) -> None:
     """Give the operation at fault its next reading, or freeze what flows through it, or find the groups at fault."""
     for index in (fault.index, fault.index - 1):
         step = record.steps[index] if 0 <= index < len(record.steps) else None
@@ -134,7 +143,9 @@ def _decide(network: nn.Module, graph: ChannelGraph, record: Record, fault: Mism
         if decisions.get(index) != FREEZE and _free(graph, record, [*step.touched, *step.cores]):
             decisions[index] = FREEZE
             return
-    guilty = [g for g in graph.groups if any(_try(network, graph, {g.name: n}) for n in (max(1, g.size // 2), g.size + 1))]
+    guilty = [
+        g for g in graph.groups if any(_try(network, graph, {g.name: n}) for n in (max(1, g.size // 2), g.size + 1))
+    ]
     for g in guilty or graph.groups:
         decisions[g.slots[0].tensor, g.slots[0].dim] = FREEZE
 
@@ -152,5 +163,3 @@ def _free(graph: ChannelGraph, record: Record, ids: Sequence[Tensor | None]) -> 
 def _nothing(graph: ChannelGraph) -> str:
     why = "; ".join(f"{f.name}: {f.reason}" for f in graph.frozen[:5]) or "no convolution or linear layer was run"
     return f"nothing in this network can be resized on inputs {list(map(list, graph.inputs))} ({why})"
-
-

@@ -7,7 +7,6 @@ to the ids stands in `rules`; this file holds what the rules work on.
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,16 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
-from lwdna_core.shrink.errors import TraceError
 from lwdna_core.shrink.graph import Layer
 from lwdna_core.shrink.ids import Ids, core, nothing
 
 FREEZE = "freeze"
 Decisions = Mapping[str | int | tuple[str, int], int | str]
-Inputs = Tensor | tuple[Any, ...] | Mapping[str, Any]
 
 
 @dataclass
@@ -70,7 +67,12 @@ class Op:
     func: Callable[..., Any]
     raw: tuple[tuple[Any, ...], dict[str, Any]]
     pointwise: bool
-    index: int = 0
+
+    @property
+    def source(self) -> Tensor:
+        """The tensor that is worked on."""
+        source: Tensor = self.args["self" if "self" in self.args else "input"]
+        return source
 
     def tensors(self) -> list[Tensor]:
         return [t for t in tree_leaves(self.raw) if isinstance(t, Tensor)]
@@ -115,6 +117,22 @@ class Record:
         return self.label(name, dim, self.ids.fresh(n // copies).repeat(copies) if fresh is None else fresh, "makes")
 
 
+def name_of(func: Any) -> str:
+    """`view` for aten::view.default."""
+    name: str = func._schema.name
+    return name.removeprefix("aten::")
+
+
+def execute(func: Any, args: Any, kwargs: Any) -> Any:
+    """The operation itself. Batch norm on the meta device is a decomposition in Python that takes most of a trace's
+    time, for three shapes that are known.
+    """
+    if func is torch.ops.aten.native_batch_norm.default and args[0].device.type == "meta":
+        x, channels = args[0], args[0].size(1)
+        return x.new_empty(x.shape), x.new_empty(channels), x.new_empty(channels)
+    return func(*args, **kwargs)
+
+
 class Tracer(TorchDispatchMode):
     """Keeps a shadow beside every tensor while the network runs.
 
@@ -122,7 +140,7 @@ class Tracer(TorchDispatchMode):
         record: where findings go.
         names: name by identity of the tensors that stand for parameters and buffers during the run.
         decisions: for operations whose meaning the trace alone cannot tell (see `proof`): which reading to take, by
-            line of code, or FREEZE; FREEZE for an operation's index, or for a (tensor, dim), freezes the channels there.
+            line of code, or FREEZE; FREEZE for an operation's index or a (tensor, dim) freezes the channels there.
     """
 
     def __init__(self, record: Record, names: dict[int, str], decisions: Decisions) -> None:
@@ -136,15 +154,17 @@ class Tracer(TorchDispatchMode):
         from lwdna_core.shrink.rules import apply
 
         kwargs = kwargs or {}
-        out = func(*args, **kwargs)
+        out = execute(func, args, kwargs)
         schema = [a.name for a in func._schema.arguments]
-        op = Op(func._schema.name.removeprefix("aten::"), {**dict(zip(schema, args, strict=False)), **kwargs}, out, func,
-                (args, kwargs), torch.Tag.pointwise in func.tags, len(self.record.steps))  # fmt: skip
+        named = {**dict(zip(schema, args, strict=False)), **kwargs}
+        op = Op(name_of(func), named, out, func, (args, kwargs), torch.Tag.pointwise in func.tags)
         outputs, self.choices = op.outputs(), 0
         touched = [core(ids) for t in op.tensors() if (ids := self.ids_of(t)) is not None]
         apply(self, op)
         line = self.line()
-        if self.decisions.get(op.index) == FREEZE or (self.choices and self.decisions.get(line) == FREEZE):
+        if self.decisions.get(len(self.record.steps)) == FREEZE or (
+            self.choices and self.decisions.get(line) == FREEZE
+        ):
             for ids in (*touched, *(core(s) for t in outputs if (s := self.ids_of(t)) is not None)):
                 self.ids.freeze(ids, f"{op.name} at sizes that do not follow the channels, {self.site()}")
         cores = [core(s) if isinstance(s := self.shadows.get(t), Tensor) else None for t in outputs]
@@ -223,137 +243,5 @@ class Tracer(TorchDispatchMode):
 
 
 def _internal(filename: str) -> bool:
-    return "/torch/" in filename and "/torch/nn/modules/" not in filename or "/lwdna_core/shrink/" in filename \
+    return ("/torch/" in filename and "/torch/nn/modules/" not in filename) or "/lwdna_core/shrink/" in filename \
         or filename.endswith(("/nn/modules/module.py", "/contextlib.py"))  # fmt: skip
-
-
-def as_call(inputs: Inputs) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Example inputs as positional and keyword arguments of the forward."""
-    if isinstance(inputs, Mapping):
-        return (), dict(inputs)
-    return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}
-
-
-def input_shapes(inputs: Inputs) -> tuple[tuple[int, ...], ...]:
-    """Shapes of all tensors among the example inputs."""
-    return tuple(tuple(t.shape) for t in tree_leaves(as_call(inputs)) if isinstance(t, Tensor))
-
-
-def run_forward(
-    network: nn.Module, inputs: Inputs, mode: TorchDispatchMode, device: str | None, names: dict[int, str] | None = None
-) -> Any:
-    """One forward pass on stand-ins of all parameters and buffers, so that the network itself is left untouched.
-
-    Args:
-        mode: sees every operation.
-        device: "meta", or None for copies where the tensors are.
-        names: filled with the name of every stand-in by identity.
-    """
-    stand_ins: dict[str, Tensor] = {}
-    for name, t in (*network.named_parameters(), *network.named_buffers()):
-        stand_ins[name] = torch.empty(t.shape, dtype=t.dtype, device=device) if device else t.detach().clone()
-        if names is not None:
-            names[id(stand_ins[name])] = name
-    args, kwargs = as_call(inputs)
-    if device:
-        args, kwargs = tree_map_only(Tensor, lambda t: t.detach().to(device), (args, kwargs))
-    if isinstance(mode, Tracer):
-        for t in tree_leaves((args, kwargs)):
-            if isinstance(t, Tensor):
-                _enter(mode, t)
-    with torch.no_grad(), _same_randomness(), mode:
-        return torch.func.functional_call(network, stand_ins, args, kwargs)
-
-
-@contextmanager
-def _same_randomness() -> Iterator[None]:
-    """Stochastic depth and the like take the same path in every run, and the caller's generators go on undisturbed."""
-    python, devices = random.getstate(), range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(0)
-        random.seed(0)
-        try:
-            yield
-        finally:
-            random.setstate(python)
-
-
-def _enter(tracer: Tracer, t: Tensor) -> None:
-    """An input: what lies along its dimension 1 (the channels of an image) is fixed."""
-    ids = tracer.ids.fresh(t.size(1) if t.dim() > 1 else 1)
-    tracer.ids.freeze(ids, "the network's input")
-    tracer.set(t, ids.reshape([1, -1] + [1] * (t.dim() - 2)) if t.dim() > 1 else ids)
-
-
-def record_forward(network: nn.Module, inputs: Inputs, decisions: Decisions) -> tuple[Record, str | None]:
-    """Trace the network in its present mode, and in the other one where parameters were left out (auxiliary heads).
-
-    Returns the record, and the device that the passes ran on: "meta", or None where the network needs real values.
-
-    Raises:
-        TraceError: if the forward fails; names the innermost module, its input's shape and the reason.
-    """
-    errors: list[Exception] = []
-    for device in ("meta", None):
-        record = Record({n: tuple(t.shape) for n, t in (*network.named_parameters(), *network.named_buffers())})
-        try:
-            _pass(network, inputs, record, decisions, device)
-        except TraceError as error:
-            errors.append(error)
-            continue
-        for key in decisions:
-            if isinstance(key, tuple) and key in record.labels:
-                record.ids.freeze(record.labels[key], "the network fails when these channels change in number")
-        if any(n not in {name for name, _ in record.labels} for n, p in network.named_parameters() if p.dim() > 1):
-            _other_mode(network, inputs, record, decisions, device)
-        return record, device
-    raise errors[-1]
-
-
-def _pass(network: nn.Module, inputs: Inputs, record: Record, decisions: Decisions, device: str | None) -> None:
-    names: dict[int, str] = {}
-    tracer = Tracer(record, names, decisions)
-    try:
-        with tracer.following(network):
-            out = run_forward(network, inputs, tracer, device, names)
-    except Exception as error:
-        where, module = tracer.modules[-1] if tracer.modules else ("", network)
-        raise TraceError(
-            f"the network fails on example inputs of shape {', '.join(map(str, map(list, input_shapes(inputs))))}, in "
-            f"layer {where or '(the network itself)'!r} ({_brief(module)}): {error}"
-        ) from error
-    for t in _tensors(out):
-        if (shadow := tracer.ids_of(t)) is not None:
-            record.leaving.append(core(shadow))
-            record.ids.freeze(core(shadow), "the network's output")
-
-
-def _other_mode(network: nn.Module, inputs: Inputs, record: Record, decisions: Decisions, device: str | None) -> None:
-    """The same record goes on in the other mode; its products are not counted, and its failure does not matter."""
-    modes = {m: m.training for m in network.modules()}
-    steps, terms = len(record.steps), len(record.terms)
-    network.train(not network.training)
-    try:
-        _pass(network, inputs, record, decisions, device)
-    except TraceError:
-        pass  # batch statistics of a single value, for one: what was learned until then still holds
-    finally:
-        for module, training in modes.items():
-            module.training = training
-        del record.steps[steps:], record.terms[terms:]
-
-
-def _brief(module: nn.Module) -> str:
-    extra = module.extra_repr()
-    return f"{type(module).__name__}({extra})" if extra and "\n" not in extra else type(module).__name__
-
-
-def _tensors(out: Any) -> list[Tensor]:
-    """Every tensor in a network's output: tuples, lists, dicts, and objects that hold some."""
-    found: list[Tensor] = []
-    for leaf in tree_leaves(out):
-        if isinstance(leaf, Tensor):
-            found.append(leaf)
-        elif hasattr(leaf, "__dict__") and not isinstance(leaf, nn.Module):
-            found += _tensors(list(vars(leaf).values()))
-    return found

@@ -34,8 +34,8 @@ def resize(network: nn.Module, graph: ChannelGraph, widths: Widths, *, initialis
             grow are drawn afresh.
 
     Raises:
-        ResizeError: for unknown groups, widths below 1, elements out of range or named twice, tensors whose shape is not
-            the graph's, and for a network that does not behave as the graph predicts at the new widths.
+        ResizeError: for unknown groups, widths below 1, elements out of range or named twice, tensors whose shape is
+            not the graph's, and for a network that does not behave as the graph predicts at the new widths.
     """
     kept = _kept(graph, widths)
     resized = rebuild(network, graph, kept)
@@ -55,7 +55,8 @@ def resize(network: nn.Module, graph: ChannelGraph, widths: Widths, *, initialis
 
 def initialise_weights(network: nn.Module) -> None:
     """Draw all parameters by the network's own rule: `init_weights()` if it has one, else `reset_parameters()` of every
-    module; parameters that no module resets stay."""
+    module; parameters that no module resets stay.
+    """
     own = getattr(network, "init_weights", None)
     for module in network.modules():
         if callable(reset := getattr(module, "reset_parameters", None)):
@@ -77,12 +78,16 @@ def _kept(graph: ChannelGraph, widths: Widths) -> dict[str, list[int]]:
         else:
             elements = [int(i) for i in wanted]
             if not elements or len(set(elements)) < len(elements) or min(elements) < 0 or max(elements) >= g.size:
-                raise ResizeError(f"group {g.name!r} has elements 0 to {g.size - 1}; each may be kept once, got {elements}")
+                raise ResizeError(
+                    f"group {g.name!r} has elements 0 to {g.size - 1}; each may be kept once, got {elements}"
+                )
             kept[g.name] = elements
     return kept
 
 
-def rebuild(network: nn.Module, graph: ChannelGraph, kept: Mapping[str, Sequence[int]], device: str | None = None) -> nn.Module:
+def rebuild(
+    network: nn.Module, graph: ChannelGraph, kept: Mapping[str, Sequence[int]], device: str | None = None
+) -> nn.Module:
     """The surgery alone, without a check. `device="meta"` makes a copy without data."""
     memo: dict[int, Any] = {}
     changed: set[str] = set()
@@ -118,7 +123,9 @@ def _own(module: nn.Module) -> list[str]:
     return names
 
 
-def _index(graph: ChannelGraph, element: np.ndarray, kept: Mapping[str, Sequence[int]], starts: Mapping[str, int]) -> np.ndarray:
+def _index(
+    graph: ChannelGraph, element: np.ndarray, kept: Mapping[str, Sequence[int]], starts: Mapping[str, int]
+) -> np.ndarray:
     """Which old index every new index along a dimension comes from: run by run, fixed entries stay."""
     pieces: list[tuple[int, np.ndarray]] = [(int(i), np.array([i])) for i in np.nonzero(element < 0)[0]]
     for g in graph.groups:

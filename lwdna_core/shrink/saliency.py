@@ -55,8 +55,8 @@ def gradient(network: nn.Module, graph: ChannelGraph, batches: Iterable[Any], lo
 def gradient_score(network: nn.Module, graph: ChannelGraph, latents: Latents) -> dict[str, Tensor]:
     """|dL/dz| per element of every group, from the gradients that the redrawn weights hold.
 
-    With the hypernetwork's biases at 0, W = z_a z_b^T * V, hence dL/dz_b[j] = sum over i, k of (dL/dW * W)[j, i, k] / z_b[j],
-    and alike for z_a; the contributions of all layers that share a latent add up.
+    With the hypernetwork's biases at 0, W = z_a z_b^T * V, hence dL/dz_b[j] = sum over i, k of
+    (dL/dW * W)[j, i, k] / z_b[j], and alike for z_a; the contributions of all layers that share a latent add up.
     """
     weights = dict(network.named_parameters())
     total = torch.zeros_like(latents.values)
@@ -76,9 +76,12 @@ def gradient_score(network: nn.Module, graph: ChannelGraph, latents: Latents) ->
 
 def unread(graph: ChannelGraph, latents: Latents) -> tuple[str, ...]:
     """Groups that no generated layer reads: their score would be noise (a layer before a normalisation is
-    scale-invariant in what it makes)."""
+    scale-invariant in what it makes).
+    """
     read = {(layer.tensor, layer.in_dim) for layer, _, _ in latents.layers}
-    return tuple(g.name for g in graph.groups if not any((s.tensor, s.dim) in read for s in g.slots if s.role == "reads"))
+    return tuple(
+        g.name for g in graph.groups if not any((s.tensor, s.dim) in read for s in g.slots if s.role == "reads")
+    )
 
 
 def uniform(network: nn.Module, graph: ChannelGraph, batches: Iterable[Any], loss: Loss, settings: Settings) -> Scores:
@@ -120,7 +123,7 @@ def backward(network: nn.Module, batches: Iterable[Any], loss: Loss) -> int:
                             "outside torch.no_grad() and without .item() or .detach()")  # fmt: skip
         if not torch.isfinite(value):
             raise LossError(f"the loss on batch {count} is {value.item()}: {_culprit(batch)}")
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         count += 1
     if not count:
         raise LossError("no batches: the score needs at least one")

@@ -13,9 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from lwdna_core.shrink.budget import fit, floor_width
 from lwdna_core.shrink.channels import ChannelConfig, GroupWidths, SearchCost, Totals, shapes_of
 from lwdna_core.shrink.errors import BudgetError
+from lwdna_core.shrink.forward import Inputs
 from lwdna_core.shrink.graph import ChannelGraph
 from lwdna_core.shrink.proof import trace
-from lwdna_core.shrink.provenance import Inputs
 from lwdna_core.shrink.resize import resize
 from lwdna_core.shrink.saliency import CRITERIA, Loss, Settings
 
@@ -29,9 +29,9 @@ def find(
 
     Args:
         network: the baseline; not modified, and its weights do not matter.
-        example_inputs: a tensor, a tuple of positional inputs, or a dict of keyword inputs. MACs are those of this input.
+        example_inputs: a tensor, a tuple of positional inputs, or a dict of keyword inputs; MACs are counted on it.
         batches: a few mini-batches, opaque to the engine (two in the paper); the score is averaged over them.
-        loss: `loss(network, batch)` returns the training loss, a scalar. It is given the widened network, in training mode.
+        loss: `loss(network, batch)` returns the training loss, a scalar; the network is the widened one, in training mode.
         macs: budget relative to the baseline's MACs.
         params: budget relative to the baseline's parameters, instead of MACs.
         width: widening factor.
@@ -94,8 +94,8 @@ def find(
         unscored=scores.unscored,
         limits=chosen.limits,
         search=spent,
-        settings={cost: budget, "width": width, "criterion": criterion, "floor": floor, "classifier_floor": classifier_floor,
-                  "classifier": classifier, "embedding": embedding},
+        settings={cost: budget, "width": width, "criterion": criterion, "floor": floor,
+                  "classifier_floor": classifier_floor, "classifier": classifier, "embedding": embedding},
         seed=seed,
     )  # fmt: skip
 

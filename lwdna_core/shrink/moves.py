@@ -1,0 +1,223 @@
+"""Operations that rearrange entries: they are executed on the ids. Cutting an axis of channels needs a reading."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from lwdna_core.shrink.ids import core, merge, nothing, varying
+from lwdna_core.shrink.provenance import Op, ParamView, Tracer
+from lwdna_core.shrink.rules import rule, unknown
+
+
+@rule("view", "_unsafe_view", "reshape", "_reshape_alias", "unflatten", "flatten")
+def view(tracer: Tracer, op: Op) -> None:
+    """Where one axis of channels is split in two, the inner part counts on (or the outer, as the proof decides)."""
+    source, out = op.source, op.out
+    if _proxy(tracer, op, lambda t: t.reshape(out.shape)):
+        return
+    if (ids := tracer.ids_of(source)) is None:
+        return
+    before = core(ids)
+    after = core(ids.reshape(out.shape))
+    axes = varying(after)
+    if len(axes) > len(varying(before)):
+        kept = axes[-1] if tracer.choose(2) == 0 else axes[0]
+        after = merge(tracer.ids, after, [d for d in axes if d != kept])
+    tracer.set(out, after)
+
+
+def _proxy(tracer: Tracer, op: Op, move: Callable[[Tensor], Tensor]) -> bool:
+    """Rearranging a parameter leads to a view of it that is followed; True where that was the case."""
+    seen = tracer.view_of(op.source)
+    if seen is None:
+        return False
+    try:
+        moved = move(seen.proxy)
+    except RuntimeError:
+        return False
+    if moved.untyped_storage()._cdata != seen.proxy.untyped_storage()._cdata:
+        return False
+    tracer.shadows[op.out] = ParamView(seen.name, moved)
+    return True
+
+
+@rule("permute", "transpose", "t", "unsqueeze", "squeeze", "numpy_T", "movedim", "swapaxes", "flip")
+def move(tracer: Tracer, op: Op) -> None:
+    """Same call, on ids."""
+    args, kwargs = op.raw
+    if _proxy(tracer, op, lambda t: op.func(t, *args[1:], **kwargs)):
+        return
+    if (ids := tracer.ids_of(args[0])) is not None:
+        tracer.set(op.out, op.func(ids, *args[1:], **kwargs))
+
+
+@rule("unfold")
+def windows(tracer: Tracer, op: Op) -> None:
+    """Windows over space; windows over channels are beyond us."""
+    ids = tracer.ids_of(op.source)
+    if ids is not None and op.args["dimension"] % ids.dim() in varying(core(ids)):
+        return unknown(tracer, op)
+    move(tracer, op)
+
+
+@rule("channel_shuffle", "native_channel_shuffle")
+def channel_shuffle(tracer: Tracer, op: Op) -> None:
+    """The inner part of the split counts, as in `view`."""
+    if (ids := tracer.ids_of(op.source)) is None:
+        return
+    small, groups = core(ids), op.args["groups"]
+    if small.size(1) > 1:
+        small = merge(tracer.ids, small.unflatten(1, (groups, -1)), [1])
+        small = small.expand([groups if d == 1 else n for d, n in enumerate(small.shape)]).transpose(1, 2).flatten(1, 2)
+    tracer.set(op.out, small)
+
+
+@rule("expand", "broadcast_to", "expand_as", "repeat", "tile")
+def expand(tracer: Tracer, op: Op) -> None:
+    """A map of one channel stretched to many is no channel of theirs."""
+    source, out = op.source, op.out
+    if op.name in ("expand", "broadcast_to") and _proxy(tracer, op, lambda t: t.expand(out.shape)):
+        return
+    if (ids := tracer.ids_of(source)) is None:
+        return
+    small, shape = core(ids), [1] * (out.dim() - source.dim()) + list(source.shape)
+    if not varying(small) and out.dim() > 1 and shape[1] == 1 and out.size(1) > 1:
+        tracer.ids.freeze(small, f"stretched over other channels, {tracer.site()}")
+        small = nothing([1])
+    if op.name in ("repeat", "tile"):
+        repeats = list(op.args["repeats" if op.name == "repeat" else "dims"])
+        small = small.reshape([1] * (out.dim() - small.dim()) + list(small.shape))
+        small = small.repeat([r if small.size(d) > 1 else 1 for d, r in enumerate(repeats)])
+    tracer.set(out, small)
+
+
+@rule("cat", "stack", "concat", "concatenate", "hstack", "vstack")
+def join(tracer: Tracer, op: Op) -> None:
+    """Ids side by side; a constant among them is a fixed stretch."""
+    tensors, dim = list(op.args["tensors"]), op.args.get("dim", 0)
+    dim %= op.out.dim()
+    shadows = [tracer.ids_of(t) for t in tensors]
+    if all(s is None for s in shadows):
+        return
+    parts = []
+    for t, s in zip(tensors, shadows, strict=True):
+        if s is None:
+            fixed = tracer.ids.fresh(1)
+            tracer.ids.freeze(fixed, f"{op.name} with a constant, {tracer.site()}")
+            s = fixed.expand(t.shape)
+        small = core(s)
+        if op.name == "stack":
+            parts.append(small.unsqueeze(dim))
+        else:
+            parts.append(small if small.size(dim) == t.size(dim) else small.expand(
+                [t.size(d) if d == dim else small.size(d) for d in range(t.dim())]))  # fmt: skip
+    shape = [max(p.size(d) for p in parts) for d in range(op.out.dim())]
+    whole = torch.cat([p.expand([p.size(d) if d == dim else n for d, n in enumerate(shape)]) for p in parts], dim)
+    # Joined over batch, space or branches: the parts need equal channels.
+    tracer.set(
+        op.out, merge(tracer.ids, whole, [dim]) if any(n > 1 for d, n in enumerate(shape) if d != dim) else whole
+    )
+
+
+@rule("split", "split_with_sizes", "chunk", "unbind", "slice", "select", "narrow", "unsafe_chunk", "unsafe_split",
+      "unsafe_split_with_sizes", "split_copy", "tensor_split")  # fmt: skip
+def cut(tracer: Tracer, op: Op) -> None:
+    """Cuts an axis of channels where its length says so: the parts must shrink alike, so equal places are tied.
+
+    If the sizes are written in the network's own code instead, the proof finds out and freezes.
+    """
+    source, outs = op.source, op.outputs()
+    ids = tracer.ids_of(source)
+    if ids is None:
+        return
+    dim = op.args.get("dim", 0) % source.dim()
+    small = core(ids)
+    if small.size(dim) > 1:
+        places = _places(op, source.size(dim), dim)
+        block = math.gcd(source.size(dim), *places)
+        if block < source.size(dim):
+            tracer.choices = 1
+            blocks = small.unflatten(dim, (-1, block))
+            small = merge(tracer.ids, blocks, [dim]).expand(blocks.shape).flatten(dim, dim + 1)
+    full = small.expand(source.shape)
+    args, kwargs = op.raw
+    moved = op.func(full, *args[1:], **kwargs)
+    for out, part in zip(outs, [moved] if isinstance(moved, Tensor) else moved, strict=True):
+        tracer.set(out, part)
+
+
+def _places(op: Op, n: int, dim: int) -> list[int]:
+    """Where a cut falls."""
+    if op.name == "select":
+        at = op.args["index"] % n
+        return [at, at + 1]
+    if op.name == "slice":
+        if op.args.get("step", 1) != 1:
+            return [1]
+        start, end = op.args.get("start") or 0, op.args.get("end")
+        end = n if end is None else end
+        return [max(start + n, 0) if start < 0 else min(start, n), max(end + n, 0) if end < 0 else min(end, n)]
+    lengths = [1 if op.name == "unbind" else t.size(dim) for t in op.outputs()]
+    return [sum(lengths[:i]) for i, _ in enumerate(pairwise([0, *lengths]), 1)]
+
+
+@rule("constant_pad_nd", "pad")
+def pad(tracer: Tracer, op: Op) -> None:
+    """Borders in space belong to nobody; channels of zeros are a literal number of channels."""
+    if (ids := tracer.ids_of(op.source)) is None:
+        return
+    small, widths = core(ids), list(op.args["pad"])
+    padded = {small.dim() - 1 - i // 2 for i, n in enumerate(widths) if n}
+    if padded & set(varying(small)):
+        fixed = tracer.ids.fresh(1)
+        for frozen in (small, fixed):
+            tracer.ids.freeze(frozen, f"channels padded with constants, {tracer.site()}")
+        tracer.set(op.out, torch.ops.aten.constant_pad_nd(ids, widths, int(fixed)))
+    else:
+        tracer.set(op.out, small)
+
+
+@rule("roll")
+def roll(tracer: Tracer, op: Op) -> None:
+    """A shift in space keeps the ids; a shift of channels counts them."""
+    if (ids := tracer.ids_of(op.source)) is None:
+        return
+    small = core(ids)
+    if {d % small.dim() for d in op.args.get("dims") or range(small.dim())} & set(varying(small)):
+        tracer.ids.freeze(small, f"roll over channels, {tracer.site()}")
+    tracer.set(op.out, small)
+
+
+@rule("index_select", "gather", "index", "sort", "topk", "cumsum", "cumprod", "take_along_dim", "argsort")
+def pick(tracer: Tracer, op: Op) -> None:
+    """Keeps the ids where the axis of channels is not the one that is worked on; freezes them otherwise."""
+    if op.name == "index" or (ids := tracer.ids_of(op.source)) is None:
+        return unknown(tracer, op)
+    small = core(ids)
+    if op.args.get("dim", -1) % op.source.dim() in varying(small):
+        return unknown(tracer, op)
+    for out in op.outputs():
+        tracer.set(out, small if out.dtype.is_floating_point else nothing(out.shape))
+
+
+@rule("pixel_shuffle", "pixel_unshuffle")
+def pixel_shuffle(tracer: Tracer, op: Op) -> None:
+    """Shuffle: the r * r channels that make one are one element. Unshuffle: every channel becomes r * r copies."""
+    if (ids := tracer.ids_of(op.source)) is None:
+        return
+    small = core(ids)
+    axis, r2 = (
+        op.out.dim() - 3,
+        int(op.args["upscale_factor" if op.name == "pixel_shuffle" else "downscale_factor"]) ** 2,
+    )
+    small = merge(tracer.ids, small, [d for d in varying(small) if d > axis])
+    if op.name == "pixel_shuffle" and small.size(axis) > 1:
+        small = merge(tracer.ids, small.unflatten(axis, (-1, r2)), [axis + 1]).squeeze(axis + 1)
+    elif op.name == "pixel_unshuffle":
+        small = small.repeat_interleave(r2, axis)
+    tracer.set(op.out, small if small.size(axis) in (1, op.out.size(axis)) else nothing(op.out.shape))
