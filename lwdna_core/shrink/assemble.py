@@ -14,7 +14,7 @@ from lwdna_core.shrink.forward import Inputs, as_call, input_shapes
 from lwdna_core.shrink.graph import ChannelGraph, ChannelGroup, Cost, Form, FrozenGroup, Layer, Slot, Tokens, Trail
 from lwdna_core.shrink.provenance import Record
 
-LUMP = "its channels are tied to each other, so none can go alone"
+LUMP = "its channels are tied to each other{}, so none can go alone"
 IRREGULAR = "its channels lie in an irregular order in {}"
 
 
@@ -38,6 +38,7 @@ def assemble(record: Record, network: nn.Module, inputs: Inputs, device: str | N
     }
     built, names = [], Counter[str]()
     mixed = [(set(record.ids.find(ids).flat), op) for ids, op in record.mixed]
+    mixed += [(set(roots[key].tolist()), op) for key, op in record.standardised.items() if key in roots]
     layers = _layers(record, roots)
     classifiers = {layer.tensor: layer.in_dim for layer in layers if layer.classifier}
     start = 0
@@ -65,7 +66,7 @@ def assemble(record: Record, network: nn.Module, inputs: Inputs, device: str | N
     if device:
         example = tree_map_only(Tensor, lambda t: t.detach().to(device), example)
     return ChannelGraph(tuple(built), _frozen(roots, reasons, number, record), layers, tokens, len(latent),
-                        input_shapes(inputs), example, _trail(record, forms), device,
+                        input_shapes(inputs), example, _trail(record, forms, network), device,
                         _macs(record, forms), _params(network, roots, forms))  # fmt: skip
 
 
@@ -88,7 +89,7 @@ def _groups(roots: dict[tuple[str, int], np.ndarray], reasons: dict[int, str], r
                 members[tuple(signature[r])].append(r)
         added = False
         for key, group in members.items():
-            reason = LUMP if len(group) == 1 and max(n for _, n in key) > 1 else None
+            reason = _lump(group[0], record) if len(group) == 1 and max(n for _, n in key) > 1 else None
             for k, _ in key:
                 name, dim = list(roots)[k]
                 if reason is None and not _regular(list(roots.values())[k], group):
@@ -98,6 +99,10 @@ def _groups(roots: dict[tuple[str, int], np.ndarray], reasons: dict[int, str], r
                 added = True
         if not added:
             return list(members.values())
+
+
+def _lump(root: int, record: Record) -> str:
+    return LUMP.format(next((f" by {op}" for ids, op in record.tied if root in record.ids.find(ids)), ""))
 
 
 def _in_order(roots: dict[tuple[str, int], np.ndarray], record: Record) -> list[int]:
@@ -157,7 +162,7 @@ def _frozen(
     roots: dict[tuple[str, int], np.ndarray], reasons: dict[int, str], number: dict[int, int], record: Record
 ) -> tuple[FrozenGroup, ...]:
     """What layers make that cannot change, once per layer, with the first reason."""
-    found: dict[str, FrozenGroup] = {}
+    found = {name: FrozenGroup(name, n, reason) for name, (n, reason) in record.opaque.items()}
     for (name, dim), vector in roots.items():
         if record.roles.get((name, dim)) == "makes":
             fixed = [int(r) for r in vector if int(r) not in number]
@@ -199,13 +204,14 @@ class _Forms:
         )
 
 
-def _trail(record: Record, forms: _Forms) -> Trail:
+def _trail(record: Record, forms: _Forms, network: nn.Module) -> Trail:
     shapes = [
-        [(None,) * len(shape) if small is None else forms.along(small, shape)
+        [(None,) * len(shape) if small is None or not (small >= 0).any() else forms.along(small, shape)
          for small, shape in zip(step.cores, step.shapes, strict=True)]
         for step in record.steps
     ]  # fmt: skip
-    return Trail([s.op for s in record.steps], [s.line for s in record.steps], shapes)
+    modes = {path: m.training for path, m in network.named_modules()}
+    return Trail([s.op for s in record.steps], [s.line for s in record.steps], shapes, record.outputs, modes)
 
 
 def _macs(record: Record, forms: _Forms) -> Cost:

@@ -106,8 +106,8 @@ class ChannelConfig:
         faults = [f"{n}: not in the network" for n in wanted if n not in own]
         faults += [f"{n}: unknown to the configuration" for n in own if n not in wanted]
         faults += [
-            f"{n}: too {'wide' if wanted[n] > own[n] else 'narrow'}, the configuration is for {wanted[n]} channels and the "
-            f"network has {own[n]}" for n in wanted if n in own and own[n] != wanted[n]
+            f"{n}: too {'wide' if wanted[n] > own[n] else 'narrow'}, the configuration is for {wanted[n]} channels, "
+            f"the network has {own[n]}" for n in wanted if n in own and own[n] != wanted[n]
         ]  # fmt: skip
         if faults:
             more = f"; and {len(faults) - 8} more" if len(faults) > 8 else ""

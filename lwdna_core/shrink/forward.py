@@ -41,11 +41,12 @@ def run_forward(
         device: "meta", or None for copies where the tensors are.
         names: filled with the name of every stand-in by identity.
     """
-    stand_ins: dict[str, Tensor] = {}
+    stand_ins: dict[int, Tensor] = {}
     for name, t in (*network.named_parameters(), *network.named_buffers()):
-        stand_ins[name] = torch.empty(t.shape, dtype=t.dtype, device=device) if device else t.detach().clone()
+        blank = torch.empty(t.shape, dtype=t.dtype, device=device) if device else t.detach().clone()
+        stand_ins[id(t)] = nn.Parameter(blank, requires_grad=False) if isinstance(t, nn.Parameter) else blank
         if names is not None:
-            names[id(stand_ins[name])] = name
+            names[id(stand_ins[id(t)])] = name
     args, kwargs = as_call(inputs)
     if device:
         args, kwargs = tree_map_only(Tensor, lambda t: t.detach().to(device), (args, kwargs))
@@ -53,8 +54,27 @@ def run_forward(
         for t in tree_leaves((args, kwargs)):
             if isinstance(t, Tensor):
                 _enter(mode, t)
-    with torch.no_grad(), _same_randomness(), mode:
-        return torch.func.functional_call(network, stand_ins, args, kwargs)
+    with _swapped(network, stand_ins), torch.no_grad(), _same_randomness(), mode:
+        return network(*args, **kwargs)
+
+
+@contextmanager
+def _swapped(network: nn.Module, stand_ins: Mapping[int, Tensor]) -> Iterator[None]:
+    """Every tensor of the network replaced by its stand-in, wherever it is registered, and put back afterwards.
+
+    `torch.func.functional_call` does the same but for modules registered under two names, which it leaves broken.
+    """
+    held = [(own, dict(own)) for m in network.modules() for own in (m._parameters, m._buffers)]
+    try:
+        for own, before in held:
+            for name, t in before.items():
+                if t is not None:
+                    own[name] = stand_ins[id(t)]  # type: ignore[assignment]
+        yield
+    finally:
+        for own, before in held:
+            own.clear()
+            own.update(before)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -114,7 +134,8 @@ def _pass(network: nn.Module, inputs: Inputs, record: Record, decisions: Decisio
             f"the network fails on example inputs of shape {', '.join(map(str, map(list, input_shapes(inputs))))}, in "
             f"layer {where or '(the network itself)'!r} ({_brief(module)}): {error}"
         ) from error
-    for t in _tensors(out):
+    record.outputs = [tuple(t.shape) for t in output_tensors(out)]
+    for t in output_tensors(out):
         if (shadow := tracer.ids_of(t)) is not None:
             record.leaving.append(core(shadow))
             record.ids.freeze(core(shadow), "the network's output")
@@ -123,7 +144,7 @@ def _pass(network: nn.Module, inputs: Inputs, record: Record, decisions: Decisio
 def _other_mode(network: nn.Module, inputs: Inputs, record: Record, decisions: Decisions, device: str | None) -> None:
     """The same record goes on in the other mode; its products are not counted, and its failure does not matter."""
     modes = {m: m.training for m in network.modules()}
-    steps, terms = len(record.steps), len(record.terms)
+    steps, terms, outputs = len(record.steps), len(record.terms), record.outputs
     network.train(not network.training)
     try:
         _pass(network, inputs, record, decisions, device)
@@ -133,6 +154,7 @@ def _other_mode(network: nn.Module, inputs: Inputs, record: Record, decisions: D
         for module, training in modes.items():
             module.training = training
         del record.steps[steps:], record.terms[terms:]
+        record.outputs = outputs
 
 
 def _brief(module: nn.Module) -> str:
@@ -140,12 +162,12 @@ def _brief(module: nn.Module) -> str:
     return f"{type(module).__name__}({extra})" if extra and "\n" not in extra else type(module).__name__
 
 
-def _tensors(out: Any) -> list[Tensor]:
+def output_tensors(out: Any) -> list[Tensor]:
     """Every tensor in a network's output: tuples, lists, dicts, and objects that hold some."""
     found: list[Tensor] = []
     for leaf in tree_leaves(out):
         if isinstance(leaf, Tensor):
             found.append(leaf)
         elif hasattr(leaf, "__dict__") and not isinstance(leaf, nn.Module):
-            found += _tensors(list(vars(leaf).values()))
+            found += output_tensors(list(vars(leaf).values()))
     return found

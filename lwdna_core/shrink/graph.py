@@ -117,11 +117,15 @@ class Trail:
     Attributes:
         ops: names; lines: the lines of Python that asked for them.
         shapes: per operation and output, per dimension, its form; None where the analysis cannot tell.
+        outputs: the shapes that leave the network.
+        modes: by module, whether it was in training mode.
     """
 
     ops: list[str]
     lines: list[str]
     shapes: list[list[tuple[Form | None, ...]]]
+    outputs: list[tuple[int, ...]]
+    modes: Mapping[str, bool]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from torch import Tensor
 from lwdna_core.shrink.graph import Layer
 from lwdna_core.shrink.ids import core, merge, nothing, spread, varying
 from lwdna_core.shrink.provenance import Op, ParamView, Term, Tracer
-from lwdna_core.shrink.rules import channel_ids, meet, rule, unknown
+from lwdna_core.shrink.rules import channel_ids, label_view, meet, rule, unknown
 
 
 def _dimension(view: ParamView, shape: tuple[int, ...], dim: int) -> int | None:
@@ -48,6 +48,10 @@ def convolution(tracer: Tracer, op: Op) -> None:
         ids = nothing(x.shape)
     if view is None or not _whole(view, tracer.record.shapes[view.name]):
         if view is not None or tracer.ids_of(w) is None:
+            reason = f"{op.name} with a weight that is computed, {tracer.site()}"
+            tracer.record.opaque[tracer.modules[-1][0] if tracer.modules else op.name] = (out.size(1), reason)
+            fixed = (x if transposed else out).shape
+            tracer.record.terms.append(Term(tuple(fixed), nothing([1] * out.dim()), [], w.size(1) * kernel))
             return unknown(tracer, op)
         return _correlate(tracer, ids, tracer.ids_of(w), groups, out, kernel)
     small = core(ids)
@@ -67,6 +71,8 @@ def convolution(tracer: Tracer, op: Op) -> None:
         made = read.repeat_interleave(out.size(1) // n)
         record.label(name, 0, read if transposed else made)
     else:
+        if groups > 1:
+            tracer.record.tied.append((read, f"{groups} groups, {tracer.site()}"))
         each = merge(tracer.ids, read.unflatten(0, (groups, -1)), [0]).flatten().expand(n // groups)
         record.label(name, in_dim, each.repeat(groups if transposed else 1), "reads")
         made = record.made(name, out_dim, 1 if transposed else groups).repeat(groups if transposed else 1)
@@ -113,24 +119,21 @@ def follow(tracer: Tracer, parameter: Tensor | None, ids: Tensor) -> None:
         tracer.ids.freeze(ids, f"a constant of {parameter.numel()} entries, {tracer.site()}")
 
 
-@rule("mm", "bmm", "addmm", "baddbmm", "mv", "linear")
+@rule("mm", "bmm", "addmm", "baddbmm")
 def product(tracer: Tracer, op: Op) -> None:
     """Matrix products: of activations with a weight, or of activations with each other."""
     a = op.args.get("batch1", op.args.get("mat1", op.source))
-    b = op.args.get("batch2", op.args.get("mat2", op.args.get("weight")))
-    if op.name in ("mv", "linear") or not isinstance(a, Tensor) or not isinstance(b, Tensor):
-        return unknown(tracer, op)
+    b = op.args["batch2" if "batch2" in op.args else "mat2"]
     bias = op.args["self"] if op.name in ("addmm", "baddbmm") else None
     left, right = tracer.view_of(a), tracer.view_of(b)
-    # A 1 x n weight has ids of its own like a bias, but as a factor it is a weight all the same.
     if right is not None and left is None:
         _project(tracer, op, a, -1, right, -2, -1)
     elif left is not None and right is None:
         _project(tracer, op, b, -2, left, -1, -2)
     elif left is None and right is None:
         _contract(tracer, op, a, b)
-    else:
-        return unknown(tracer, op)
+    else:  # two weights: a constant
+        return _fixed(tracer, op, a.size(-1))
     if bias is not None and tracer.ids_of(bias) is not None:
         out = tracer.ids_of(op.out)
         both = [s for s in (out, tracer.ids_of(bias)) if s is not None]
@@ -151,7 +154,7 @@ def _project(tracer: Tracer, op: Op, x: Tensor, axis: int, view: ParamView, k_di
         tracer.set(out, small)
         return _count(tracer, out, [], inner)
     if k is None or m is None or k == m or math.prod(shape) != shape[k] * shape[m]:
-        return unknown(tracer, op)
+        return _fixed(tracer, op, inner)
     if not varying(small) and inner > 1:
         tracer.ids.freeze(small, f"flattened to {inner} features, {tracer.site()}")
         read = nothing([inner])
@@ -162,6 +165,12 @@ def _project(tracer: Tracer, op: Op, x: Tensor, axis: int, view: ParamView, k_di
     tracer.set(out, spread(made, out_axis, out.shape))
     record.layers.setdefault(view.name, Layer(view.name, k, m, linear=True, classifier=False))
     return _count(tracer, out, [record.labels[view.name, k]], 1)
+
+
+def _fixed(tracer: Tracer, op: Op, inner: int) -> None:
+    """A product with a weight that is beyond us: everything stays, and is counted."""
+    unknown(tracer, op)
+    tracer.record.terms.append(Term(tuple(op.out.shape), nothing([1] * op.out.dim()), [], inner))
 
 
 def _contract(tracer: Tracer, op: Op, a: Tensor, b: Tensor) -> None:
@@ -191,7 +200,11 @@ def batch_norm(tracer: Tracer, op: Op) -> None:
     x, out = op.args["input"], op.outputs()[0]
     keys = ("weight", "bias", "running_mean", "running_var")
     view = tracer.view_of(x)
-    if view is not None and tracer.ids_of(x) is None:  # a weight, standardised by batch norm
+    if view is not None and tracer.ids_of(x) is None:  # a weight, standardised per output
+        for d in range(1, len(tracer.record.shapes[view.name])):
+            tracer.record.standardised[view.name, d] = f"a standardised weight, {tracer.site()}"
+        if (gain := tracer.ids_of(op.args.get("weight"))) is not None:
+            label_view(tracer, view, gain.reshape(1, -1, *[1] * (x.dim() - 2)))
         tracer.shadows[out] = view
         return
     if (ids := tracer.ids_of(x)) is None:
@@ -224,6 +237,7 @@ def group_norm(tracer: Tracer, op: Op) -> None:
     vector = channel_ids(tracer, ids, 1)
     if groups < vector.numel():
         each = vector.unflatten(0, (groups, -1))
+        tracer.record.tied.append((vector, f"{op.name}, {tracer.site()}"))
         vector = merge(tracer.ids, each, [0]).expand(each.shape).flatten()
         tracer.record.mixed.append((vector, f"{op.name}, {tracer.site()}"))
     for key in ("weight", "bias"):
@@ -232,8 +246,6 @@ def group_norm(tracer: Tracer, op: Op) -> None:
 
 
 def _affine(tracer: Tracer, op: Op, small: Tensor, out: Tensor) -> None:
-    from lwdna_core.shrink.rules import label_view
-
     for key in ("weight", "bias"):
         parameter = op.args.get(key)
         if parameter is None:

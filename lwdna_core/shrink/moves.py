@@ -16,7 +16,7 @@ from lwdna_core.shrink.rules import rule, unknown
 
 @rule("view", "_unsafe_view", "reshape", "_reshape_alias", "unflatten", "flatten")
 def view(tracer: Tracer, op: Op) -> None:
-    """Where one axis of channels is split in two, the inner part counts on (or the outer, as the proof decides)."""
+    """Where one axis of channels is split, its longest part counts the channels (or another, as the proof decides)."""
     source, out = op.source, op.out
     if _proxy(tracer, op, lambda t: t.reshape(out.shape)):
         return
@@ -24,9 +24,10 @@ def view(tracer: Tracer, op: Op) -> None:
         return
     before = core(ids)
     after = core(ids.reshape(out.shape))
-    axes = varying(after)
+    axes = sorted(varying(after), key=lambda d: (after.shape[d], d), reverse=True)
     if len(axes) > len(varying(before)):
-        kept = axes[-1] if tracer.choose(2) == 0 else axes[0]
+        kept = axes[tracer.choose(len(axes))]
+        tracer.record.tied.append((before, f"{op.name}, {tracer.site()}"))
         after = merge(tracer.ids, after, [d for d in axes if d != kept])
     tracer.set(out, after)
 
@@ -72,6 +73,7 @@ def channel_shuffle(tracer: Tracer, op: Op) -> None:
         return
     small, groups = core(ids), op.args["groups"]
     if small.size(1) > 1:
+        tracer.record.tied.append((small, f"{op.name}, {tracer.site()}"))
         small = merge(tracer.ids, small.unflatten(1, (groups, -1)), [1])
         small = small.expand([groups if d == 1 else n for d, n in enumerate(small.shape)]).transpose(1, 2).flatten(1, 2)
     tracer.set(op.out, small)
@@ -142,6 +144,7 @@ def cut(tracer: Tracer, op: Op) -> None:
         block = math.gcd(source.size(dim), *places)
         if block < source.size(dim):
             tracer.choices = 1
+            tracer.record.tied.append((small, f"{op.name}, {tracer.site()}"))
             blocks = small.unflatten(dim, (-1, block))
             small = merge(tracer.ids, blocks, [dim]).expand(blocks.shape).flatten(dim, dim + 1)
     full = small.expand(source.shape)

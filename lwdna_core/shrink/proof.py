@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 
 from lwdna_core.shrink.assemble import assemble
 from lwdna_core.shrink.errors import TraceError
-from lwdna_core.shrink.forward import Inputs, record_forward, run_forward
+from lwdna_core.shrink.forward import Inputs, output_tensors, record_forward, run_forward
 from lwdna_core.shrink.graph import ChannelGraph, Form
 from lwdna_core.shrink.provenance import FREEZE, Record, execute, name_of
 
@@ -36,15 +36,15 @@ class _Follower(TorchDispatchMode):
 
     def __init__(self, graph: ChannelGraph, widths: Sequence[int]) -> None:
         super().__init__()
-        self.trail, self.widths, self.index = graph.trail, widths, 0
+        self.trail, self.widths, self.index, self.lost = graph.trail, widths, 0, False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out, i = execute(func, args, kwargs or {}), self.index
         name = name_of(func)
-        if i >= len(self.trail.ops) or name != self.trail.ops[i]:
-            raise Mismatch(
-                i, f"operation {i} is {name}, not {self.trail.ops[i] if i < len(self.trail.ops) else 'the end'}"
-            )
+        # At some widths PyTorch takes another way (einsum, a single channel): from there on, only the outputs can tell.
+        self.lost = self.lost or i >= len(self.trail.ops) or name != self.trail.ops[i]
+        if self.lost:
+            return out
         outputs = [t for t in tree_leaves(out) if isinstance(t, Tensor)]
         for t, forms in zip(outputs, self.trail.shapes[i], strict=True):
             expected = [self._size(f) for f in forms]
@@ -65,7 +65,9 @@ def mismatch(network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int])
     args, kwargs = graph.example
     modes = {m: m.training for m in network.modules()}
     try:
-        run_forward(network, kwargs or args, follower, graph.device)
+        for path, module in network.named_modules():
+            module.training = graph.trail.modes.get(path, module.training)
+        out = run_forward(network, kwargs or args, follower, graph.device)
     except Mismatch as found:
         return found
     except Exception as error:  # whatever the network's own code raises at sizes that it does not expect
@@ -75,8 +77,9 @@ def mismatch(network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int])
     finally:
         for module, training in modes.items():
             module.training = training
-    if follower.index < len(graph.trail.ops):
-        return Mismatch(follower.index, f"the forward ends after {follower.index} operations")
+    shapes = [tuple(t.shape) for t in output_tensors(out)]
+    if shapes != graph.trail.outputs:
+        return Mismatch(follower.index, f"the network puts out {shapes}, expected {graph.trail.outputs}")
     return None
 
 
@@ -116,7 +119,7 @@ def _probes(graph: ChannelGraph) -> list[dict[str, int]]:
     """Widths below and above the present ones, in ratios that differ from group to group."""
     if not graph.groups:
         return []
-    fewer = {g.name: max(1, round(g.size * (0.5 + 0.07 * (i % 5)))) for i, g in enumerate(graph.groups)}
+    fewer = {g.name: max(1 + (g.size > 2), round(g.size * (0.5 + 0.07 * (i % 5)))) for i, g in enumerate(graph.groups)}
     more = {g.name: g.size + 1 + max(1, round(g.size * (0.2 + 0.06 * (i % 4)))) for i, g in enumerate(graph.groups)}
     return [fewer, more]
 

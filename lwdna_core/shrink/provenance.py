@@ -85,7 +85,9 @@ class Op:
 class Record:
     """All that one traced forward pass leaves behind.
 
-    `labels[tensor, dim]` holds the ids that lie along a dimension of a parameter or buffer, in their order.
+    `labels[tensor, dim]` holds the ids that lie along a dimension of a parameter or buffer, in their order;
+    `standardised` says by which operation a weight is normalised over a dimension; `opaque` what layers with computed
+    weights make; `tied` which operation tied the channels of one axis to each other.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -96,7 +98,11 @@ class Record:
     terms: list[Term] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     mixed: list[tuple[Tensor, str]] = field(default_factory=list)
+    standardised: dict[tuple[str, int], str] = field(default_factory=dict)
+    opaque: dict[str, tuple[int, str]] = field(default_factory=dict)
     leaving: list[Tensor] = field(default_factory=list)
+    outputs: list[tuple[int, ...]] = field(default_factory=list)
+    tied: list[tuple[Tensor, str]] = field(default_factory=list)
 
     def label(self, name: str, dim: int, ids: Tensor, role: str = "follows") -> Tensor:
         """Note that `ids` lie along a dimension of a tensor, tying them to what is already known to lie there."""
@@ -106,7 +112,7 @@ class Record:
         else:
             self.ids.tie(known, ids)
             self.labels[name, dim] = known = torch.where(known < 0, ids, known)
-        if role != "follows":
+        if role == "reads" or (role == "makes" and self.roles.get((name, dim)) != "reads"):
             self.roles[name, dim] = role
         return known
 
@@ -159,7 +165,7 @@ class Tracer(TorchDispatchMode):
         named = {**dict(zip(schema, args, strict=False)), **kwargs}
         op = Op(name_of(func), named, out, func, (args, kwargs), torch.Tag.pointwise in func.tags)
         outputs, self.choices = op.outputs(), 0
-        touched = [core(ids) for t in op.tensors() if (ids := self.ids_of(t)) is not None]
+        touched = [core(s) for t in op.tensors() if isinstance(s := self.shadows.get(t), Tensor)]
         apply(self, op)
         line = self.line()
         if self.decisions.get(len(self.record.steps)) == FREEZE or (

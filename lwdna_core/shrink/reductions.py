@@ -47,7 +47,10 @@ def reduce(tracer: Tracer, op: Op) -> None:
         return elementwise(tracer, op)
     seen = tracer.view_of(source)
     if seen is not None and tracer.ids_of(source) is None:
-        return  # statistics of a weight (weight standardisation): a constant to the weight's channels
+        # Statistics of a weight are a constant to its channels, but what they are taken over has no masked equal.
+        for d in range(1, len(tracer.record.shapes[seen.name])):
+            tracer.record.standardised[seen.name, d] = f"a standardised weight, {tracer.site()}"
+        return
     if (ids := tracer.ids_of(source)) is None:
         return
     dims = op.args.get("dim")

@@ -31,7 +31,7 @@ def find(
         network: the baseline; not modified, and its weights do not matter.
         example_inputs: a tensor, a tuple of positional inputs, or a dict of keyword inputs; MACs are counted on it.
         batches: a few mini-batches, opaque to the engine (two in the paper); the score is averaged over them.
-        loss: `loss(network, batch)` returns the training loss, a scalar; the network is the widened one, in training mode.
+        loss: `loss(network, batch)` returns the training loss, a scalar; the network is the widened one, in train mode.
         macs: budget relative to the baseline's MACs.
         params: budget relative to the baseline's parameters, instead of MACs.
         width: widening factor.
