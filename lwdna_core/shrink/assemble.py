@@ -72,7 +72,11 @@ def assemble(record: Record, network: nn.Module, inputs: Inputs, device: str | N
 
 def owner(tensor: str) -> str:
     """The module that owns a parameter; the parameter's own name, if it is the network itself."""
-    return tensor.rpartition(".")[0] or tensor
+    return (
+        tensor.partition(".parametrizations.")[0]
+        if ".parametrizations." in tensor
+        else tensor.rpartition(".")[0] or tensor
+    )
 
 
 def _groups(roots: dict[tuple[str, int], np.ndarray], reasons: dict[int, str], record: Record) -> list[list[int]]:

@@ -32,6 +32,16 @@ def floor_width(size: int, share: float) -> int:
     return max(int(size * share), 1)
 
 
+def check_budget(graph: ChannelGraph, budget: float, reference: int, cost: str) -> None:
+    """Raise BudgetError if a budget is not between 0 and the cost of the widened network; the arguments are `fit`'s."""
+    whole = graph.macs() if cost == "macs" else graph.params()
+    if not 0 < budget * reference <= whole:
+        raise BudgetError(
+            f"{cost} must be above 0 and at most {whole / reference:.4g}, what the widened network has relative to the "
+            f"baseline's {reference:,} {cost}; got {budget:g}"
+        )
+
+
 def fit(
     graph: ChannelGraph, scores: Mapping[str, np.ndarray], floors: Mapping[str, int], unscored: Collection[str], *,
     budget: float, reference: int, cost: str = "macs",
@@ -46,17 +56,10 @@ def fit(
         budget: share of `reference`, which is the baseline's cost.
         cost: "macs" or "params".
 
-    Raises:
-        BudgetError: if the budget is not between 0 and the cost of the widened network.
     """
     form: Cost = graph.macs_form if cost == "macs" else graph.params_form
     size = np.array([g.size for g in graph.groups], dtype=np.int64)
-    whole, target = form(size), budget * reference
-    if not 0 < target <= whole:
-        raise BudgetError(
-            f"{cost} must be above 0 and at most {whole / reference:.4g}, what the widened network has relative to the "
-            f"baseline's {reference:,} {cost}; got {budget:g}"
-        )
+    target = budget * reference
     free = np.array([g.name not in unscored for g in graph.groups])
     least = np.array([floors[g.name] for g in graph.groups], dtype=np.int64)
     order = [np.argsort(-scores[g.name], kind="stable") for g in graph.groups]

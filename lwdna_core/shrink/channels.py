@@ -141,11 +141,11 @@ class ChannelConfig:
         values = {k: v for k, v in data.items() if k != "format"}
         try:
             for key in ("baseline", "widened", "found"):
-                values[key] = _typed(Totals(**values[key]))
-            values["groups"] = tuple(_typed(GroupWidths(**g)) for g in values["groups"])
-            values["frozen"] = tuple(FrozenGroup(**f) for f in values.get("frozen", ()))
+                values[key] = _typed(Totals(**_mapping(key, values[key])))
+            for key, kind in (("groups", GroupWidths), ("frozen", FrozenGroup)):
+                values[key] = tuple(_typed(kind(**_mapping(key, item))) for item in values[key])
             values["unscored"] = tuple(values.get("unscored", ()))
-            values["search"] = SearchCost(**values["search"]) if values.get("search") else None
+            values["search"] = SearchCost(**_mapping("search", values["search"])) if values.get("search") else None
             return cls(**values)
         except KeyError as error:
             raise ConfigError(f"{source}: key {error} is missing") from None
@@ -178,10 +178,16 @@ class ChannelConfig:
         return cls.from_dict(data, str(path))
 
 
+def _mapping(key: str, item: Any) -> Mapping[str, Any]:
+    if not isinstance(item, Mapping):
+        raise TypeError(f"{key} must hold objects, got {item!r}")
+    return item
+
+
 def _typed(item: Any) -> Any:
     """Check the numbers of a dataclass of ours."""
     for key, value in asdict(item).items():
-        expected = {"name": str, "at_floor": bool, "unscored": bool}.get(key, int)
+        expected = {"name": str, "reason": str, "at_floor": bool, "unscored": bool}.get(key, int)
         if type(value) is not expected:
             raise TypeError(f"{key} must be of type {expected.__name__}, got {value!r}")
     return item

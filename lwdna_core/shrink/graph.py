@@ -65,6 +65,7 @@ class Layer:
     Attributes:
         tensor: name of the weight.
         in_dim, out_dim: its input and output dimensions; the others are the kernel.
+        groups: over how many groups the input side is split (transposed convolutions; others hold one group's side).
         linear: a matrix product, not a convolution.
         classifier: makes the network's output from a matrix product.
     """
@@ -72,8 +73,9 @@ class Layer:
     tensor: str
     in_dim: int
     out_dim: int
-    linear: bool
-    classifier: bool
+    groups: int = 1
+    linear: bool = False
+    classifier: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ biases start at 0 and z ~ N(0, 1). Channels that are tied share one latent, wher
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,18 +63,20 @@ def _sides(network: nn.Module, graph: ChannelGraph, classifier: bool) -> tuple[l
 
 
 def _draw(
-    n_in: int, n_out: int, area: int, m: int, device: torch.device, dtype: torch.dtype, generator: torch.Generator
+    shape: Sequence[int], fan_in: float, m: int, like: Tensor, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """W1 (C_in, C_out) and W2 (C_in, C_out, k*k) of one embedding coordinate after the other: m times the weights would
     not fit for large layers.
     """
-    bound = math.sqrt(3 / (m * n_in * area))
+    bound = math.sqrt(3 / (m * fan_in))
     for _ in range(m):
-        w1 = torch.empty(n_in, n_out, device=device, dtype=dtype).uniform_(
-            -math.sqrt(3), math.sqrt(3), generator=generator
-        )
-        w2 = torch.empty(n_in, n_out, area, device=device, dtype=dtype).uniform_(-bound, bound, generator=generator)
-        yield w1, w2
+        w1 = like.new_empty(shape[:2]).uniform_(-math.sqrt(3), math.sqrt(3), generator=generator)
+        yield w1, like.new_empty(shape).uniform_(-bound, bound, generator=generator)
+
+
+def _fan_in(layer: Layer, shape: Sequence[int]) -> float:
+    """Entries that one output sums over, of a layer generated as (C_in, C_out, k*k); per group."""
+    return shape[0] / layer.groups * shape[2]
 
 
 def to_weight(generated: Tensor, layer: Layer, shape: torch.Size) -> Tensor:
@@ -109,8 +111,8 @@ def redraw(
     for layer, ins, outs in sides:
         weight = weights[layer.tensor]
         area = weight.numel() // (len(ins) * len(outs))
-        total = torch.zeros(len(ins), len(outs), area, device=z.device, dtype=z.dtype)
-        for w1, w2 in _draw(len(ins), len(outs), area, embedding, z.device, z.dtype, generator):
+        total = z.new_zeros(len(ins), len(outs), area)
+        for w1, w2 in _draw(total.shape, _fan_in(layer, total.shape), embedding, z, generator):
             total.addcmul_(w2, w1[..., None])
         total *= (z[ins][:, None] * z[outs])[..., None]
         weight.copy_(to_weight(total, layer, weight.shape))
@@ -133,6 +135,7 @@ class HyperWeight(nn.Module):
     def __init__(
         self,
         owner: nn.Module,
+        name: str,
         layer: Layer,
         latents: nn.Parameter,
         ins: Tensor,
@@ -141,9 +144,8 @@ class HyperWeight(nn.Module):
         weight2: Tensor,
     ) -> None:
         super().__init__()
-        self._owner = [owner]  # in a list, or the owner would become a submodule
-        self._name = layer.tensor.rpartition(".")[2]
-        shape = getattr(owner, self._name).shape
+        self._owner, self._name = [owner], name  # in a list, or the owner would become a submodule
+        shape = getattr(owner, name).shape
         self.layer, self.shape, self.tensor = layer, shape, layer.tensor
         self.latents = latents
         self.weight1 = nn.Parameter(weight1)
@@ -152,7 +154,7 @@ class HyperWeight(nn.Module):
         self.bias2 = nn.Parameter(weight1.new_zeros(weight2.shape[:3]))
         self.register_buffer("ins", ins, persistent=False)
         self.register_buffer("outs", outs, persistent=False)
-        self._start: Tensor | None = weight2
+        self.start: Tensor | None = weight2
 
     @property
     def weight2(self) -> nn.Parameter:
@@ -178,9 +180,9 @@ class HyperWeight(nn.Module):
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """What `register_parametrization` stores in the plain weight's place: W2 as it was drawn."""
-        if self._start is None:
+        if self.start is None:
             raise NotImplementedError("a generated weight cannot be set; set what generates it")
-        start, self._start = self._start, None
+        start, self.start = self.start, None
         return start
 
 
@@ -202,6 +204,11 @@ class Hypernetwork:
         return self.latents[self._where[group]]
 
 
+def _owners(network: nn.Module, weight: Tensor) -> list[tuple[nn.Module, str]]:
+    """Every module that holds a weight, with the weight's name in it."""
+    return [(m, name) for m in network.modules() for name, p in m._parameters.items() if p is weight]
+
+
 def attach(
     network: nn.Module, graph: ChannelGraph, *, embedding: int = 8, seed: int = 0, classifier: bool = True
 ) -> Hypernetwork:
@@ -216,11 +223,15 @@ def attach(
     latents, layers = nn.Parameter(z), []
     for layer, ins, outs in sides:
         area = weights[layer.tensor].numel() // (len(ins) * len(outs))
-        pairs = list(_draw(len(ins), len(outs), area, embedding, z.device, z.dtype, generator))
+        shape = (len(ins), len(outs), area)
+        pairs = list(_draw(shape, _fan_in(layer, shape), embedding, z, generator))
         w1, w2 = torch.stack([a for a, _ in pairs], -1), torch.stack([b for _, b in pairs], -1)
-        path, _, name = layer.tensor.rpartition(".")
-        module = network.get_submodule(path)
-        hyper = HyperWeight(module, layer, latents, ins.to(z.device), outs.to(z.device), w1, w2)
-        parametrize.register_parametrization(module, name, hyper, unsafe=True)
+        first_owner, *others = _owners(network, weights[layer.tensor])
+        hyper = HyperWeight(*first_owner, layer, latents, ins.to(z.device), outs.to(z.device), w1, w2)
+        parametrize.register_parametrization(*first_owner, hyper, unsafe=True)
+        for module, name in others:  # a weight that is tied between modules is generated from one W2
+            hyper.start = w2
+            parametrize.register_parametrization(module, name, hyper, unsafe=True)
+            module.parametrizations[name].original = hyper.weight2  # type: ignore[index,union-attr]
         layers.append(hyper)
     return Hypernetwork(latents, layers, graph)

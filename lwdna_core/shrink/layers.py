@@ -78,7 +78,7 @@ def convolution(tracer: Tracer, op: Op) -> None:
         made = record.made(name, out_dim, 1 if transposed else groups).repeat(groups if transposed else 1)
     follow(tracer, bias, made)
     tracer.set(out, spread(made, 1, out.shape))
-    record.layers.setdefault(name, Layer(name, in_dim, out_dim, linear=False, classifier=False))
+    record.layers.setdefault(name, Layer(name, in_dim, out_dim, groups if transposed else 1))
     # An input entry of a transposed convolution takes part in as many products as an output entry of a plain one.
     if transposed:
         record.terms.append(Term(tuple(x.shape), core(ids), [record.labels[name, 1]] if (name, 1) in record.labels
@@ -163,7 +163,7 @@ def _project(tracer: Tracer, op: Op, x: Tensor, axis: int, view: ParamView, k_di
     record.label(view.name, k, read, "reads")
     made = record.made(view.name, m)
     tracer.set(out, spread(made, out_axis, out.shape))
-    record.layers.setdefault(view.name, Layer(view.name, k, m, linear=True, classifier=False))
+    record.layers.setdefault(view.name, Layer(view.name, k, m, linear=True))
     return _count(tracer, out, [record.labels[view.name, k]], 1)
 
 

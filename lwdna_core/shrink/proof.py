@@ -102,17 +102,35 @@ def trace(network: nn.Module, example_inputs: Inputs) -> ChannelGraph:
         >>> [(g.name, g.size) for g in trace(net, torch.zeros(1, 3, 9, 9)).groups]
         [('0', 8)]
     """
-    decisions: dict[Any, int | str] = {}
+    best, record, decisions = _settle(network, example_inputs, {})
+    for line, readings in _untried(best, record).items():
+        for reading in range(1, readings):
+            other, found, made = _settle(network, example_inputs, {**decisions, line: reading})
+            if sum(g.size for g in other.groups) > sum(g.size for g in best.groups):
+                best, record, decisions = other, found, made
+    if not best.groups:
+        raise TraceError(_nothing(best))
+    return best
+
+
+Decided = dict[Any, int | str]
+
+
+def _settle(network: nn.Module, inputs: Inputs, decisions: Decided) -> tuple[ChannelGraph, Record, Decided]:
+    """Analyse and prove in turn, until nothing is left to object to."""
     for _ in range(ROUNDS):
-        record, device = record_forward(network, example_inputs, decisions)
-        graph = assemble(record, network, example_inputs, device)
+        record, device = record_forward(network, inputs, decisions)
+        graph = assemble(record, network, inputs, device)
         fault = next((f for probe in _probes(graph) if (f := _try(network, graph, probe)) is not None), None)
         if fault is None:
-            if not graph.groups:
-                raise TraceError(_nothing(graph))
-            return graph
+            return graph, record, decisions
         _decide(network, graph, record, fault, decisions)
     raise TraceError(f"the network is too strange to analyse: {ROUNDS} readings of it failed, the last at {fault}")
+
+
+def _untried(graph: ChannelGraph, record: Record) -> dict[str, int]:
+    """Lines of code with several readings, the present one of which leaves nothing that could be resized."""
+    return {s.line: s.choices for s in record.steps if s.choices > 1 and not _free(graph, record, s.touched)}
 
 
 def _probes(graph: ChannelGraph) -> list[dict[str, int]]:

@@ -127,9 +127,11 @@ def backward(network: nn.Module, batches: Iterable[Any], loss: Loss) -> int:
         count += 1
     if not count:
         raise LossError("no batches: the score needs at least one")
-    for p in network.parameters():
-        if p.grad is not None:
-            p.grad /= count
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    if not gradients:
+        raise LossError("the loss does not depend on the network that it was given: no parameter has a gradient")
+    for g in gradients:
+        g /= count
     return count
 
 

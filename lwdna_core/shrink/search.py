@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lwdna_core.shrink.budget import fit, floor_width
+from lwdna_core.shrink.budget import check_budget, fit, floor_width
 from lwdna_core.shrink.channels import ChannelConfig, GroupWidths, SearchCost, Totals, shapes_of
 from lwdna_core.shrink.errors import BudgetError
 from lwdna_core.shrink.forward import Inputs
@@ -47,7 +47,7 @@ def find(
         The configuration; `apply` it to a fresh baseline. The same seed gives the same one on the same device.
 
     Raises:
-        TraceError, BudgetError, LossError: see `trace`, `budget.fit` and `saliency.backward`.
+        TraceError, BudgetError, LossError: see `trace`, `budget.check_budget` and `saliency.backward`.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.ReLU(), nn.Conv2d(16, 3, 3))
@@ -57,6 +57,8 @@ def find(
         True
         >>> y = config.apply(net)(x)
     """
+    if embedding < 1:
+        raise BudgetError(f"embedding is the hypernetwork's dimension m, at least 1; got {embedding}")
     if criterion not in CRITERIA:
         raise BudgetError(f"no criterion {criterion!r}; there are {', '.join(CRITERIA)}")
     for name, share in (("floor", floor), ("classifier_floor", classifier_floor)):
@@ -69,13 +71,14 @@ def find(
         baseline = trace(network, example_inputs)
         widened = _widen(network, baseline, width)
         graph = trace(widened, example_inputs)
+        cost, budget = ("macs", macs) if params is None else ("params", params)
+        reference = baseline.macs() if cost == "macs" else baseline.params()
+        check_budget(graph, budget, reference, cost)
         counter = FlopCounterMode(display=False)
         with counter:
             scores = CRITERIA[criterion](widened, graph, batches, loss, Settings(embedding, classifier, seed))
     shares = {g.name: classifier_floor if g.feeds_classifier else floor for g in graph.groups}
     floors = {g.name: floor_width(g.size, shares[g.name]) for g in graph.groups}
-    cost, budget = ("macs", macs) if params is None else ("params", params)
-    reference = baseline.macs() if cost == "macs" else baseline.params()
     chosen = fit(graph, scores.values, floors, scores.unscored, budget=budget, reference=reference, cost=cost)
     widths = {name: len(kept) for name, kept in chosen.kept.items()}
     spent = SearchCost(round(time.perf_counter() - started, 3), scores.batches, counter.get_total_flops() // 2)
