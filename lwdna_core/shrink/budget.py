@@ -10,11 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import numpy as np
 
 from lwdna_core.shrink.errors import BudgetError
 from lwdna_core.shrink.graph import ChannelGraph, Cost
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How many channels a group may keep, at least and at most."""
+
+    least: int
+    most: int
 
 
 @dataclass(frozen=True)
@@ -27,9 +36,55 @@ class Fit:
     limits: str | None
 
 
-def floor_width(size: int, share: float) -> int:
-    """The smallest number of channels that a group of `size` may keep, as the published code rounds it."""
-    return max(int(size * share), 1)
+def matching(name: str, patterns: Collection[str]) -> str | None:
+    """The first of some shell patterns that a group's name matches."""
+    return next((p for p in patterns if fnmatchcase(name, p)), None)
+
+
+def check_patterns(names: Collection[str], patterns: Collection[str], option: str) -> None:
+    """Raise BudgetError for a pattern that no group matches."""
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise BudgetError(f"{option}: no channel group matches {pattern!r}; there are {', '.join(names)}")
+
+
+def channels(share: float, size: int) -> int:
+    """A bound as a number of channels: a float is a share of the group's widened channels, an int the number itself."""
+    return max(1, min(size, share if isinstance(share, int) else int(size * share)))
+
+
+def bounds(
+    graph: ChannelGraph,
+    *,
+    floor: float,
+    classifier_floor: float,
+    floors: Mapping[str, float],
+    ceilings: Mapping[str, float],
+    min_channels: int,
+    align: int,
+    pinned: Collection[str],
+) -> dict[str, Bounds]:
+    """The bounds of every group; see `search.find` for the arguments. `pinned` groups stay as they are.
+
+    Shares round down, as in the published code; with `align`, floors then go to its nearest multiple, ceilings down.
+    """
+    found = {}
+    for g in graph.groups:
+        if g.name in pinned:
+            found[g.name] = Bounds(g.size, g.size)
+            continue
+        low, high = matching(g.name, floors), matching(g.name, ceilings)
+        share = floors[low] if low else classifier_floor if g.feeds_classifier else floor
+        least = max(channels(share, g.size), min(min_channels, g.size))
+        most = channels(ceilings[high], g.size) if high else g.size
+        least, most = max((least + align // 2) // align, 1) * align, most // align * align
+        if least > most:
+            raise BudgetError(
+                f"group {g.name!r} of {g.size} widened channels must keep at least {least} and at most {most}"
+                + (f" (multiples of {align})" if align > 1 else "")
+            )
+        found[g.name] = Bounds(least, most)
+    return found
 
 
 def check_budget(graph: ChannelGraph, budget: float, reference: int, cost: str) -> None:
@@ -43,80 +98,71 @@ def check_budget(graph: ChannelGraph, budget: float, reference: int, cost: str) 
 
 
 def fit(
-    graph: ChannelGraph, scores: Mapping[str, np.ndarray], floors: Mapping[str, int], unscored: Collection[str], *,
-    budget: float, reference: int, cost: str = "macs",
+    graph: ChannelGraph, scores: Mapping[str, np.ndarray], limits: Mapping[str, Bounds], unscored: Collection[str], *,
+    budget: float, reference: int, cost: str = "macs", align: int = 1,
 ) -> Fit:  # fmt: skip
     """Keep the elements with the highest scores, as many as the budget admits.
 
     Args:
         graph: of the widened network.
         scores: per group, one per element.
-        floors: per group, how many elements stay whatever they score.
+        limits: per group, how many elements stay at least, whatever they score, and at most.
         unscored: groups whose scores mean nothing; they keep the mean share of the others.
         budget: share of `reference`, which is the baseline's cost.
         cost: "macs" or "params".
-
+        align: channels come and go in lumps of so many; a lump scores the mean of its elements.
     """
     form: Cost = graph.macs_form if cost == "macs" else graph.params_form
     size = np.array([g.size for g in graph.groups], dtype=np.int64)
     target = budget * reference
-    free = np.array([g.name not in unscored for g in graph.groups])
-    least = np.array([floors[g.name] for g in graph.groups], dtype=np.int64)
+    least = np.array([limits[g.name].least for g in graph.groups], dtype=np.int64)
+    most = np.array([limits[g.name].most for g in graph.groups], dtype=np.int64)
+    blind = np.array([g.name in unscored for g in graph.groups]) & (least < most)
+    free = ~blind & (least < most)
     order = [np.argsort(-scores[g.name], kind="stable") for g in graph.groups]
-    queue = _queue(graph, scores, order, least, free)
+    queue = _queue([scores[g.name][order[i]] for i, g in enumerate(graph.groups)], least, most, free, align)
 
     def complete(counts: np.ndarray) -> np.ndarray:
-        if free.all() or not free.any():
+        if not blind.any() or not free.any():
             return counts
-        share = (counts[free] / size[free]).mean()
-        return np.where(free, counts, np.maximum(least, np.rint(share * size).astype(np.int64)))
+        mean = (counts[free] / size[free]).mean()
+        wanted = np.rint(mean * size / align).astype(np.int64) * align
+        return np.where(blind, wanted.clip(least, most), counts)
 
     def widths(taken: int) -> np.ndarray:
-        return complete(least + np.bincount(queue[:taken], minlength=len(size)))
+        return least + align * np.bincount(queue[:taken], minlength=len(size))
 
     low, high = 0, len(queue)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if form(widths(middle)) <= target else (low, middle - 1)
-    counts = least + np.bincount(queue[:low], minlength=len(size))
-    full = np.zeros(len(size), dtype=bool)
+        low, high = (middle, high) if form(complete(widths(middle))) <= target else (low, middle - 1)
+    counts = widths(low)
+    closed = ~free
     for g in queue[low:]:
-        if not full[g]:
-            counts[g] += 1
+        if not closed[g]:
+            counts[g] += align
             if form(complete(counts)) > target:  # nor will any other channel of this group fit
-                counts[g] -= 1
-                full[g] = True
-                if full[free].all():
+                counts[g] -= align
+                closed[g] = True
+                if closed.all():
                     break
     found = complete(counts)
     kept = {g.name: sorted(order[i][: found[i]].tolist()) for i, g in enumerate(graph.groups)}
     reached = form(found)
-    return Fit(kept, _limits(graph, floors, found, cost, reached, reference, budget) if reached > target else None)
+    return Fit(kept, _explain(graph, limits, reached / reference, cost, budget) if reached > target else None)
 
 
-def _queue(
-    graph: ChannelGraph, scores: Mapping[str, np.ndarray], order: list[np.ndarray], least: np.ndarray, free: np.ndarray
-) -> np.ndarray:
-    """Groups in the order in which their next best element above the floor comes up."""
-    groups = [np.full(g.size - least[i], i) for i, g in enumerate(graph.groups) if free[i]]
-    values = [scores[g.name][order[i]][least[i] :] for i, g in enumerate(graph.groups) if free[i]]
-    if not groups:
-        return np.zeros(0, dtype=np.int64)
-    return np.concatenate(groups)[np.argsort(-np.concatenate(values), kind="stable")].astype(np.int64)
+def _queue(ranked: list[np.ndarray], least: np.ndarray, most: np.ndarray, free: np.ndarray, align: int) -> np.ndarray:
+    """Groups in the order in which their next best lump above the floor comes up."""
+    groups, values = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
+    for i in np.nonzero(free)[0]:
+        lumps = ranked[i][least[i] : most[i]].reshape(-1, align).mean(1)
+        groups.append(np.full(len(lumps), i))
+        values.append(lumps)
+    return np.concatenate(groups)[np.argsort(-np.concatenate(values), kind="stable")]
 
 
-def _limits(
-    graph: ChannelGraph,
-    floors: Mapping[str, int],
-    found: np.ndarray,
-    cost: str,
-    reached: int,
-    reference: int,
-    budget: float,
-) -> str:
-    names = [f"{g.name} ({floors[g.name]} of {g.size})" for g in graph.groups]
+def _explain(graph: ChannelGraph, limits: Mapping[str, Bounds], reached: float, cost: str, budget: float) -> str:
+    names = [f"{g.name} ({limits[g.name].least} of {g.size})" for g in graph.groups]
     shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-    return (
-        f"the floors prevent {budget:g} of the baseline's {cost}: {shown}; reachable is {reached / reference:.4g} "
-        f"({reached:,} {cost})"
-    )
+    return f"the floors prevent {budget:g} of the baseline's {cost}: {shown}; reachable is {reached:.4g}"

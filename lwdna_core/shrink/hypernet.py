@@ -26,6 +26,9 @@ from torch.nn.utils import parametrize
 
 from lwdna_core.shrink.graph import ChannelGraph, Layer
 
+Side = tuple[Layer, Tensor, Tensor]
+"""A layer with the latents that lie along its input side (C_in,) and output side (C_out,), as indices."""
+
 
 @dataclass(frozen=True)
 class Latents:
@@ -38,12 +41,12 @@ class Latents:
     """
 
     values: Tensor
-    layers: tuple[tuple[Layer, Tensor, Tensor], ...]
+    layers: tuple[Side, ...]
 
 
-def _sides(network: nn.Module, graph: ChannelGraph, classifier: bool) -> tuple[list[tuple[Layer, Tensor, Tensor]], int]:
+def sides(network: nn.Module, graph: ChannelGraph, classifier: bool) -> tuple[list[Side], int]:
     """Which latents lie along each side of every generated layer, and how many latents there are."""
-    weights, count, sides = dict(network.named_parameters()), graph.latents, []
+    weights, count, found = dict(network.named_parameters()), graph.latents, []
     for layer in graph.layers:
         reads = graph.tokens.get((layer.tensor, layer.in_dim))
         if layer.linear and (reads is None or not (reads.element >= 0).any()):
@@ -58,8 +61,8 @@ def _sides(network: nn.Module, graph: ChannelGraph, classifier: bool) -> tuple[l
             index[own] = torch.arange(count, count + int(own.sum()))
             count += int(own.sum())
             both.append(index)
-        sides.append((layer, both[0], both[1]))
-    return sides, count
+        found.append((layer, both[0], both[1]))
+    return found, count
 
 
 def _draw(
@@ -104,11 +107,11 @@ def redraw(
         seed: the same seed draws what `attach` draws, on the same device.
         classifier: whether the layer that makes the network's output counts; False is what was published.
     """
-    sides, count = _sides(network, graph, classifier)
+    found, count = sides(network, graph, classifier)
     weights = dict(network.named_parameters())
     first = next(iter(weights.values()))
     z, generator = _latents(count, first.device, first.dtype, seed)
-    for layer, ins, outs in sides:
+    for layer, ins, outs in found:
         weight = weights[layer.tensor]
         area = weight.numel() // (len(ins) * len(outs))
         total = z.new_zeros(len(ins), len(outs), area)
@@ -116,7 +119,7 @@ def redraw(
             total.addcmul_(w2, w1[..., None])
         total *= (z[ins][:, None] * z[outs])[..., None]
         weight.copy_(to_weight(total, layer, weight.shape))
-    return Latents(z, tuple(sides))
+    return Latents(z, tuple(found))
 
 
 class HyperWeight(nn.Module):
@@ -192,10 +195,13 @@ class Hypernetwork:
     Attributes:
         latents: parameter of (latents,), as in `Latents.values`.
         layers: the parametrizations, in the order of `ChannelGraph.layers`.
+        sides: the layers with the indices into `latents` of their input and output sides, as in `Latents.layers`.
     """
 
-    def __init__(self, latents: nn.Parameter, layers: list[HyperWeight], graph: ChannelGraph) -> None:
-        self.latents, self.layers = latents, layers
+    def __init__(
+        self, latents: nn.Parameter, layers: list[HyperWeight], graph: ChannelGraph, sides: list[Side]
+    ) -> None:
+        self.latents, self.layers, self.sides = latents, layers, sides
         ends = np.cumsum([g.size for g in graph.groups])
         self._where = {g.name: slice(int(end) - g.size, int(end)) for g, end in zip(graph.groups, ends, strict=True)}
 
@@ -216,12 +222,12 @@ def attach(
 
     It has (2 m + 1 + (m + 1) k^2) / k^2 parameters per weight: 10.9 for 3 x 3 and m = 8.
     """
-    sides, count = _sides(network, graph, classifier)
+    found, count = sides(network, graph, classifier)
     weights = dict(network.named_parameters())
     first = next(iter(weights.values()))
     z, generator = _latents(count, first.device, first.dtype, seed)
     latents, layers = nn.Parameter(z), []
-    for layer, ins, outs in sides:
+    for layer, ins, outs in found:
         area = weights[layer.tensor].numel() // (len(ins) * len(outs))
         shape = (len(ins), len(outs), area)
         pairs = list(_draw(shape, _fan_in(layer, shape), embedding, z, generator))
@@ -234,4 +240,4 @@ def attach(
             parametrize.register_parametrization(module, name, hyper, unsafe=True)
             module.parametrizations[name].original = hyper.weight2  # type: ignore[index,union-attr]
         layers.append(hyper)
-    return Hypernetwork(latents, layers, graph)
+    return Hypernetwork(latents, layers, graph, found)

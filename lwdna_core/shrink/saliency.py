@@ -1,6 +1,8 @@
-"""Scores of latent elements. A criterion is a function (network, graph, batches, loss, settings) -> score per element.
+"""Scores of latent elements, and the criterion of the paper. `criteria` has the others, and the table of all.
 
-Scores are compared across all groups by one threshold, so they need one scale; only their order counts.
+A criterion is a function (network, graph, batches, loss, settings) -> score per element of every group. It may do with
+the widened network what it likes. Scores are compared across all groups by one threshold, so they need one scale; only
+their order counts.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 
 from lwdna_core.shrink.errors import LossError
 from lwdna_core.shrink.graph import ChannelGraph
-from lwdna_core.shrink.hypernet import Latents, redraw
+from lwdna_core.shrink.hypernet import Latents, Side, redraw
 
 Loss = Callable[[nn.Module, Any], Tensor]
 
@@ -40,6 +42,11 @@ class Scores:
     unscored: tuple[str, ...]
     batches: int
 
+    @classmethod
+    def of(cls, values: dict[str, Tensor], unscored: tuple[str, ...], batches: int) -> Scores:
+        """From tensors on any device."""
+        return cls({name: v.detach().cpu().numpy() for name, v in values.items()}, unscored, batches)
+
 
 def gradient(network: nn.Module, graph: ChannelGraph, batches: Iterable[Any], loss: Loss, settings: Settings) -> Scores:
     """|dL/dz|, the criterion of the paper (section 3.2), in closed form on plain weights; see `gradient_score`.
@@ -48,8 +55,7 @@ def gradient(network: nn.Module, graph: ChannelGraph, batches: Iterable[Any], lo
     """
     latents = redraw(network, graph, embedding=settings.embedding, seed=settings.seed, classifier=settings.classifier)
     count = backward(network, batches, loss)
-    scores = gradient_score(network, graph, latents)
-    return Scores({n: s.cpu().numpy() for n, s in scores.items()}, unread(graph, latents), count)
+    return Scores.of(gradient_score(network, graph, latents), unread(graph, latents.layers), count)
 
 
 def gradient_score(network: nn.Module, graph: ChannelGraph, latents: Latents) -> dict[str, Tensor]:
@@ -68,41 +74,23 @@ def gradient_score(network: nn.Module, graph: ChannelGraph, latents: Latents) ->
         product = product.reshape(*product.shape[:2], -1).sum(2)
         total.index_add_(0, ins.to(total.device), product.sum(1))
         total.index_add_(0, outs.to(total.device), product.sum(0))
-    score, found, start = (total / latents.values).abs(), {}, 0
-    for g in graph.groups:
-        found[g.name], start = score[start : start + g.size], start + g.size
-    return found
+    return by_group(graph, (total / latents.values).abs())
 
 
-def unread(graph: ChannelGraph, latents: Latents) -> tuple[str, ...]:
-    """Groups that no generated layer reads: their score would be noise (a layer before a normalisation is
-    scale-invariant in what it makes).
+def by_group(graph: ChannelGraph, latents: Tensor) -> dict[str, Tensor]:
+    """A value per latent variable, those of the free groups first, as a vector per group."""
+    sizes = [g.size for g in graph.groups]
+    return dict(zip(graph.widths, latents[: sum(sizes)].split(sizes), strict=True))
+
+
+def unread(graph: ChannelGraph, layers: Iterable[Side]) -> tuple[str, ...]:
+    """Groups that no generated layer reads: their score would be noise, since a layer before a normalisation is
+    scale-invariant in what it makes.
     """
-    read = {(layer.tensor, layer.in_dim) for layer, _, _ in latents.layers}
+    read = {(layer.tensor, layer.in_dim) for layer, _, _ in layers}
     return tuple(
         g.name for g in graph.groups if not any((s.tensor, s.dim) in read for s in g.slots if s.role == "reads")
     )
-
-
-def uniform(network: nn.Module, graph: ChannelGraph, batches: Iterable[Any], loss: Loss, settings: Settings) -> Scores:
-    """A control: every group keeps the same share."""
-    return _shares(graph, np.ones(len(graph.groups)))
-
-
-def random(network: nn.Module, graph: ChannelGraph, batches: Iterable[Any], loss: Loss, settings: Settings) -> Scores:
-    """A control: one keep ratio ~ U(0, 1) per group, then scaled for all groups alike until the budget is met.
-
-    Independent scores per channel would give a nearly uniform network.
-    """
-    return _shares(graph, np.random.default_rng(settings.seed).uniform(size=len(graph.groups)))
-
-
-def _shares(graph: ChannelGraph, ratios: np.ndarray) -> Scores:
-    """Scores under which any threshold keeps the groups' shares in proportion to `ratios`: -(j / n) / ratio."""
-    return Scores({g.name: -np.arange(g.size) / (g.size * r) for g, r in zip(graph.groups, ratios, strict=True)}, (), 0)
-
-
-CRITERIA: dict[str, Criterion] = {"gradient": gradient, "random": random, "uniform": uniform}
 
 
 def backward(network: nn.Module, batches: Iterable[Any], loss: Loss) -> int:
@@ -114,16 +102,7 @@ def backward(network: nn.Module, batches: Iterable[Any], loss: Loss) -> int:
     network.zero_grad(set_to_none=True)
     count = 0
     for batch in batches:
-        value = loss(network, batch)
-        if not isinstance(value, Tensor) or value.numel() != 1:
-            what = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            raise LossError(f"the loss must be one number in a tensor, got {what} on batch {count}")
-        if not value.requires_grad:
-            raise LossError(f"the loss on batch {count} has no gradient: it must depend on the network's parameters, "
-                            "outside torch.no_grad() and without .item() or .detach()")  # fmt: skip
-        if not torch.isfinite(value):
-            raise LossError(f"the loss on batch {count} is {value.item()}: {_culprit(batch)}")
-        value.backward()
+        checked(loss(network, batch), batch, count).backward()
         count += 1
     if not count:
         raise LossError("no batches: the score needs at least one")
@@ -133,6 +112,19 @@ def backward(network: nn.Module, batches: Iterable[Any], loss: Loss) -> int:
     for g in gradients:
         g /= count
     return count
+
+
+def checked(value: Any, batch: Any, index: int) -> Tensor:
+    """The loss on a batch, if it is one; the errors are those of `backward`."""
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        what = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise LossError(f"the loss must be one number in a tensor, got {what} on batch {index}")
+    if not value.requires_grad:
+        raise LossError(f"the loss on batch {index} has no gradient: it must depend on the network's parameters, "
+                        "outside torch.no_grad() and without .item() or .detach()")  # fmt: skip
+    if not torch.isfinite(value):
+        raise LossError(f"the loss on batch {index} is {value.item()}: {_culprit(batch)}")
+    return value
 
 
 def _culprit(batch: Any) -> str:
