@@ -11,7 +11,18 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from lwdna_core.shrink.forward import Inputs, as_call, input_shapes
-from lwdna_core.shrink.graph import ChannelGraph, ChannelGroup, Cost, Form, FrozenGroup, Layer, Slot, Tokens, Trail
+from lwdna_core.shrink.graph import (
+    Attribute,
+    ChannelGraph,
+    ChannelGroup,
+    Cost,
+    Form,
+    FrozenGroup,
+    Layer,
+    Slot,
+    Tokens,
+    Trail,
+)
 from lwdna_core.shrink.provenance import Record
 
 LUMP = "its channels are tied to each other{}, so none can go alone"
@@ -65,9 +76,21 @@ def assemble(record: Record, network: nn.Module, inputs: Inputs, device: str | N
     example = as_call(inputs)
     if device:
         example = tree_map_only(Tensor, lambda t: t.detach().to(device), example)
-    return ChannelGraph(tuple(built), _frozen(roots, reasons, number, record), layers, tokens, len(latent),
-                        input_shapes(inputs), example, _trail(record, forms, network), device,
-                        _macs(record, forms), _params(network, roots, forms))  # fmt: skip
+    found = [(path, name, entry, forms.of(record.ids.find(ids))) for path, name, entry, ids in record.attributes]
+    return ChannelGraph(
+        groups=tuple(built),
+        frozen=_frozen(roots, reasons, number, record),
+        layers=layers,
+        tokens=tokens,
+        attributes=tuple(Attribute(p, n, e, f) for p, n, e, f in found if f is not None and f[1]),
+        latents=len(latent),
+        inputs=input_shapes(inputs),
+        example=example,
+        trail=_trail(record, forms, network),
+        device=device,
+        macs_form=_macs(record, forms),
+        params_form=_params(network, roots, forms),
+    )
 
 
 def owner(tensor: str) -> str:

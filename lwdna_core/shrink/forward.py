@@ -113,6 +113,10 @@ def record_forward(network: nn.Module, inputs: Inputs, decisions: Decisions) -> 
         except TraceError as error:
             errors.append(error)
             continue
+        trained = {n for n, p in network.named_parameters() if p.requires_grad}
+        for name, dim in record.roles:
+            if trained and name not in trained:  # preprocessing (MeanShift of EDSR) is not the search's to change
+                record.ids.freeze(record.labels[name, dim], f"{name} is not trained")
         for key in decisions:
             if isinstance(key, tuple) and key in record.labels:
                 record.ids.freeze(record.labels[key], "the network fails when these channels change in number")

@@ -112,6 +112,16 @@ Form = tuple[int, tuple[tuple[int, int], ...]]
 """A size as a linear form of the widths: a constant, and (group, multiplicity) pairs."""
 
 
+@dataclass(frozen=True)
+class Attribute:
+    """An integer that a module keeps for its forward and that counts channels: `entry` of it, if it is a list."""
+
+    module: str
+    name: str
+    entry: int | None
+    form: Form
+
+
 @dataclass(frozen=True, eq=False)
 class Trail:
     """The operations of the traced forward pass, and the shape of each output as forms of the widths.
@@ -139,6 +149,7 @@ class ChannelGraph:
         frozen: what cannot be resized, with reasons.
         layers: the weights that can carry a hypernetwork.
         tokens: by (tensor, dim), who lies along it; for every dimension that carries channels, fixed ones included.
+        attributes: integers of the network's own modules that have to follow the widths.
         latents: number of latent variables that the tokens refer to.
         inputs: shapes of the example inputs.
         example: the example inputs themselves, as meta tensors where the network runs on these.
@@ -150,6 +161,7 @@ class ChannelGraph:
     frozen: tuple[FrozenGroup, ...]
     layers: tuple[Layer, ...]
     tokens: Mapping[tuple[str, int], Tokens]
+    attributes: tuple[Attribute, ...]
     latents: int
     inputs: tuple[tuple[int, ...], ...]
     example: Any = field(repr=False)

@@ -106,9 +106,9 @@ def join(tracer: Tracer, op: Op) -> None:
     shadows = [tracer.ids_of(t) for t in tensors]
     if all(s is None for s in shadows):
         return
-    parts = []
+    parts, several = [], any(s is not None and dim in varying(core(s)) for s in shadows) and op.name != "stack"
     for t, s in zip(tensors, shadows, strict=True):
-        if s is None:
+        if s is None or (several and t.size(dim) > 1 and not (core(s) >= 0).any()):
             fixed = tracer.ids.fresh(1)
             tracer.ids.freeze(fixed, f"{op.name} with a constant, {tracer.site()}")
             s = fixed.expand(t.shape)
@@ -129,9 +129,11 @@ def join(tracer: Tracer, op: Op) -> None:
 @rule("split", "split_with_sizes", "chunk", "unbind", "slice", "select", "narrow", "unsafe_chunk", "unsafe_split",
       "unsafe_split_with_sizes", "split_copy", "tensor_split")  # fmt: skip
 def cut(tracer: Tracer, op: Op) -> None:
-    """Cuts an axis of channels where its length says so: the parts must shrink alike, so equal places are tied.
+    """Cuts an axis of channels, in one of two readings.
 
-    If the sizes are written in the network's own code instead, the proof finds out and freezes.
+    First: where its length says so (`chunk(2)`, `x[:, : x.shape[1] // 2]`); then the parts shrink alike, and equal
+    places are tied. Second: where attributes of the running module say so (`split(x, self.widths)`); then the parts are
+    free, and the attributes follow. The proof decides; if the sizes are written in the code itself, it freezes.
     """
     source, outs = op.source, op.outputs()
     ids = tracer.ids_of(source)
@@ -142,8 +144,8 @@ def cut(tracer: Tracer, op: Op) -> None:
     if small.size(dim) > 1:
         places = _places(op, source.size(dim), dim)
         block = math.gcd(source.size(dim), *places)
-        if block < source.size(dim):
-            tracer.choices = 1
+        follows = block < source.size(dim) and tracer.choose(2) == 1 and _follow(tracer, op, small, dim)
+        if block < source.size(dim) and (not follows or op.name == "split"):
             tracer.record.tied.append((small, f"{op.name}, {tracer.site()}"))
             blocks = small.unflatten(dim, (-1, block))
             small = merge(tracer.ids, blocks, [dim]).expand(blocks.shape).flatten(dim, dim + 1)
@@ -152,6 +154,28 @@ def cut(tracer: Tracer, op: Op) -> None:
     moved = op.func(full, *args[1:], **kwargs)
     for out, part in zip(outs, [moved] if isinstance(moved, Tensor) else moved, strict=True):
         tracer.set(out, part)
+
+
+def _follow(tracer: Tracer, op: Op, small: Tensor, dim: int) -> bool:
+    """Note which attributes of the running module hold the sizes of a cut; True if every size has one."""
+    if not tracer.modules or varying(small) != [dim]:
+        return False
+    path, module = tracer.modules[-1]
+    line, n = small.flatten(), small.size(dim)
+    if op.name == "slice":
+        spans = [(0, end) for end in _places(op, n, dim) if end not in (0, n)]
+    else:
+        ends = [*_places(op, n, dim), n]
+        spans = [(a, b) for a, b in pairwise(ends)][: 1 if op.name == "split" else None]
+    found: list[tuple[str, str, int | None, Tensor]] = []
+    sizes = [b - a for a, b in spans]
+    for name, held in vars(module).items():
+        if isinstance(held, (list, tuple)) and all(type(n) is int for n in held) and list(held) == sizes:
+            found += [(path, name, i, line[a:b]) for i, (a, b) in enumerate(spans)]
+        elif type(held) is int:
+            found += [(path, name, None, line[a:b]) for (a, b) in spans if b - a == held][:1]
+    tracer.record.attributes += found
+    return {int(ids.numel()) for *_, ids in found} == set(sizes)
 
 
 def _places(op: Op, n: int, dim: int) -> list[int]:
@@ -166,20 +190,19 @@ def _places(op: Op, n: int, dim: int) -> list[int]:
         end = n if end is None else end
         return [max(start + n, 0) if start < 0 else min(start, n), max(end + n, 0) if end < 0 else min(end, n)]
     lengths = [1 if op.name == "unbind" else t.size(dim) for t in op.outputs()]
-    return [sum(lengths[:i]) for i, _ in enumerate(pairwise([0, *lengths]), 1)]
+    return [sum(lengths[:i]) for i in range(len(lengths))]
 
 
 @rule("constant_pad_nd", "pad")
 def pad(tracer: Tracer, op: Op) -> None:
-    """Borders in space belong to nobody; channels of zeros are a literal number of channels."""
+    """Borders in space belong to nobody; channels of zeros stay as many as they are."""
     if (ids := tracer.ids_of(op.source)) is None:
         return
     small, widths = core(ids), list(op.args["pad"])
     padded = {small.dim() - 1 - i // 2 for i, n in enumerate(widths) if n}
     if padded & set(varying(small)):
         fixed = tracer.ids.fresh(1)
-        for frozen in (small, fixed):
-            tracer.ids.freeze(frozen, f"channels padded with constants, {tracer.site()}")
+        tracer.ids.freeze(fixed, f"channels padded with constants, {tracer.site()}")
         tracer.set(op.out, torch.ops.aten.constant_pad_nd(ids, widths, int(fixed)))
     else:
         tracer.set(op.out, small)

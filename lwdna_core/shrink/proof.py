@@ -24,7 +24,7 @@ ROUNDS = 200
 
 
 class Mismatch(Exception):
-    """An operation did not put out what was predicted; `index` is its place on the trail."""
+    """An operation did not put out what was predicted; `index` is its place on the trail, -1 if unknown."""
 
     def __init__(self, index: int, message: str) -> None:
         super().__init__(message)
@@ -36,7 +36,13 @@ class _Follower(TorchDispatchMode):
 
     def __init__(self, graph: ChannelGraph, widths: Sequence[int]) -> None:
         super().__init__()
-        self.trail, self.widths, self.index, self.lost = graph.trail, widths, 0, False
+        self.trail, self.widths, self.index = graph.trail, widths, 0
+        self.lost = any(w == 1 < g.size for g, w in zip(graph.groups, widths, strict=True))
+
+    @property
+    def place(self) -> int:
+        """Index of the present operation; -1 where the trail was left."""
+        return -1 if self.lost else self.index
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out, i = execute(func, args, kwargs or {}), self.index
@@ -71,15 +77,14 @@ def mismatch(network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int])
     except Mismatch as found:
         return found
     except Exception as error:  # whatever the network's own code raises at sizes that it does not expect
-        return Mismatch(
-            follower.index, f"{graph.trail.lines[min(follower.index, len(graph.trail.lines) - 1)]}: {error}"
-        )
+        line = graph.trail.lines[min(follower.index, len(graph.trail.lines) - 1)]
+        return Mismatch(follower.place, f"{line}: {error}")
     finally:
         for module, training in modes.items():
             module.training = training
     shapes = [tuple(t.shape) for t in output_tensors(out)]
     if shapes != graph.trail.outputs:
-        return Mismatch(follower.index, f"the network puts out {shapes}, expected {graph.trail.outputs}")
+        return Mismatch(follower.place, f"the network puts out {shapes}, expected {graph.trail.outputs}")
     return None
 
 
@@ -98,6 +103,7 @@ def trace(network: nn.Module, example_inputs: Inputs) -> ChannelGraph:
             (names the first reasons), or if the analysis comes to no end.
 
     Example:
+        >>> import torch
         >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
         >>> [(g.name, g.size) for g in trace(net, torch.zeros(1, 3, 9, 9)).groups]
         [('0', 8)]
@@ -134,10 +140,12 @@ def _untried(graph: ChannelGraph, record: Record) -> dict[str, int]:
 
 
 def _probes(graph: ChannelGraph) -> list[dict[str, int]]:
-    """Widths below and above the present ones, in ratios that differ from group to group."""
+    """Widths below and above the present ones, in ratios that differ from group to group; never a single channel, for
+    which PyTorch may take other operations.
+    """
     if not graph.groups:
         return []
-    fewer = {g.name: max(1 + (g.size > 2), round(g.size * (0.5 + 0.07 * (i % 5)))) for i, g in enumerate(graph.groups)}
+    fewer = {g.name: max(min(2, g.size), round(g.size * (0.5 + 0.07 * (i % 5)))) for i, g in enumerate(graph.groups)}
     more = {g.name: g.size + 1 + max(1, round(g.size * (0.2 + 0.06 * (i % 4)))) for i, g in enumerate(graph.groups)}
     return [fewer, more]
 
@@ -165,7 +173,9 @@ def _decide(
             decisions[index] = FREEZE
             return
     guilty = [
-        g for g in graph.groups if any(_try(network, graph, {g.name: n}) for n in (max(1, g.size // 2), g.size + 1))
+        g
+        for g in graph.groups
+        if any(_try(network, graph, {g.name: n}) for n in (max(min(2, g.size), g.size // 2), g.size + 1))
     ]
     for g in guilty or graph.groups:
         decisions[g.slots[0].tensor, g.slots[0].dim] = FREEZE

@@ -112,6 +112,15 @@ def rebuild(
         if any(prefix + n.rpartition(".")[0] in (prefix, prefix + "parametrizations.weight") or "." not in n
                for n in _own(module) if prefix + n in changed):  # fmt: skip
             _follow(module)
+    for a in graph.attributes:
+        size = a.form[0] + sum(n * len(kept[graph.groups[g].name]) for g, n in a.form[1])
+        module = result.get_submodule(a.module)
+        if a.entry is None:
+            setattr(module, a.name, size)
+        else:
+            held = list(getattr(module, a.name))
+            held[a.entry] = size
+            setattr(module, a.name, type(getattr(module, a.name))(held))
     return result
 
 

@@ -51,7 +51,8 @@ def unknown(tracer: Tracer, op: Op) -> None:
 @rule("native_dropout", "prelu", "_prelu_kernel", "rrelu_with_noise", "where", "bernoulli", "dropout", "alpha_dropout",
       "empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "clone", "contiguous", "detach",
       "alias", "_to_copy", "lift_fresh", "copy", "clamp", "gelu", "hardswish", "mish", "silu", "addcmul", "addcdiv",
-      "native_alpha_dropout", "lerp", "_copy_from", "to", "_weight_norm_interface", "_weight_norm")  # fmt: skip
+      "native_alpha_dropout", "lerp", "_copy_from", "to", "_weight_norm_interface", "_weight_norm",
+      "hardtanh", "leaky_relu", "relu", "relu6", "elu", "celu", "selu", "hardsigmoid", "threshold")  # fmt: skip
 def elementwise(tracer: Tracer, op: Op) -> None:
     """Ids that meet are tied; a size-1 side that is stretched over other channels ties nothing."""
     inputs, target = [t for t in op.tensors() if t.dim() > 0], op.outputs()[0]

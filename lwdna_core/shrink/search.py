@@ -92,7 +92,9 @@ def find(
         wide = {n: size if n in pinned else max(size, round(size * width)) for n, size in baseline.widths.items()}
         pinned |= {n: f"narrower than align={align}" for n, size in wide.items() if size < align and n not in pinned}
         wide |= {n: baseline.widths[n] for n in pinned}
-        widened = resize(network, baseline, wide, initialise=True).train().requires_grad_(True)
+        widened = resize(network, baseline, wide, initialise=True).train()
+        if not any(p.requires_grad for p in widened.parameters()):  # a network for inference
+            widened.requires_grad_(True)
         graph = trace(widened, example_inputs)
         cost, budget = ("macs", macs) if params is None else ("params", params)
         reference = baseline.macs() if cost == "macs" else baseline.params()

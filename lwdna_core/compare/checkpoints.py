@@ -1,0 +1,68 @@
+"""mmengine's checkpoints, read without executing what they carry, and written so that there is always a whole one."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer
+
+_NAME = re.compile(r"epoch_(\d+)\.pth")
+
+
+def _history_getattr(owner: object, name: str) -> object:
+    """Stands in for the `getattr` that HistoryBuffer's pickles call; plain getattr would reach everything."""
+    if owner is not HistoryBuffer or name not in ("mean", "max", "min", "current"):
+        raise TypeError(f"refused {owner}.{name}")
+    return getattr(owner, name)
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Let `torch.load(..., weights_only=True)` read mmengine's log buffers, and nothing more than that."""
+    multiarray: Any = import_module("numpy._core.multiarray")
+    numbers = [np.ndarray, np.dtype, np.dtypes.Float64DType, np.dtypes.Int64DType]
+    makers = [multiarray._reconstruct, multiarray.scalar, (_history_getattr, "builtins.getattr")]
+    torch.serialization.add_safe_globals([HistoryBuffer, *numbers, *makers])
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint of the latest epoch in a run's folder."""
+    return max(folder.glob("epoch_*.pth"), key=_epoch, default=None)
+
+
+def _epoch(path: Path) -> int:
+    match = _NAME.fullmatch(path.name)
+    return int(match[1]) if match else -1
+
+
+class CheckpointHook(Hook):  # type: ignore[misc]
+    """Saves every `interval` epochs, aside first and then under its name, and keeps the last two.
+
+    It saves after an epoch's validation; mmengine's own hook saves before it, so that a resumed run would lack it.
+    """
+
+    priority = "VERY_LOW"
+
+    def __init__(self, interval: int = 1) -> None:
+        self.interval = interval
+
+    def before_train_epoch(self, runner: Any) -> None:
+        folder = Path(runner.work_dir)
+        path = folder / f"epoch_{runner.epoch}.pth"
+        if runner.epoch == 0 or runner.epoch % self.interval or path.exists():
+            return
+        aside = path.with_suffix(".part")
+        runner.save_checkpoint(str(folder), aside.name, meta={"epoch": runner.epoch, "iter": runner.iter})
+        os.replace(aside, path)
+        for old in sorted(folder.glob("epoch_*.pth"), key=_epoch)[:-2]:
+            old.unlink()
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        # mmengine executes this entry as Python. It does not write it any more: it can only be foreign.
+        checkpoint["meta"].pop("config", None)

@@ -1,0 +1,70 @@
+"""What two runs must have in common to stand in one table, and its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lwdna_core.compare.config import Experiment
+from lwdna_core.compare.task import resolve
+from lwdna_core.data.resident import ResidentSet
+
+# Where a run happens and what is written about it: no part of the protocol.
+_OUTSIDE = (
+    "work_dir", "device", "launcher", "env_cfg", "resume", "experiment_name",
+    "default_hooks", "log_level", "log_processor", "visualizer", "vis_backends",
+)  # fmt: skip
+_OUTSIDE_ANYWHERE = ("num_workers", "persistent_workers", "pin_memory", "prefetch_factor", "data_root")
+_OUTSIDE_EXPERIMENT = ("arms", "seeds", "shrink")
+
+
+def protocol(experiment: Experiment) -> dict[str, Any]:
+    """Everything that decides a run's numbers except channels, seed and machine: the config, the length, the data.
+
+    Loads the data (their contents are hashed). The result survives JSON unchanged.
+    """
+    config = {key: value for key, value in experiment.cfg.to_dict().items() if key not in _OUTSIDE}
+    config["experiment"] = {k: v for k, v in config["experiment"].items() if k not in _OUTSIDE_EXPERIMENT}
+    data = {part: load_set(experiment, part).fingerprint for part in ("train_dataloader", "val_dataloader")}
+    stripped = {"config": _strip(config), "max_steps": experiment.max_steps, "data": data}
+    return json.loads(json.dumps(stripped))  # type: ignore[no-any-return]
+
+
+def load_set(experiment: Experiment, loader: str) -> ResidentSet:
+    """The data set of one of the config's loaders ("train_dataloader"), in the host's memory."""
+    options = experiment.cfg[loader].dataset.to_dict()
+    data: ResidentSet = resolve(experiment.task.datasets[options.pop("type")])(**options)
+    return data
+
+
+def fingerprint(protocol: Mapping[str, Any]) -> str:
+    """SHA-256 of a protocol, in hexadecimal."""
+    return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()
+
+
+def differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
+    """The keys in which two protocols differ, each with both values ("config.train_cfg.max_epochs: 20, 40")."""
+    flat_left, flat_right = dict(_flatten(left)), dict(_flatten(right))
+    keys = sorted(flat_left.keys() | flat_right.keys())
+    absent = "(absent)"
+    return [
+        f"{key}: {flat_left.get(key, absent)}, {flat_right.get(key, absent)}"
+        for key in keys
+        if flat_left.get(key, absent) != flat_right.get(key, absent)
+    ]
+
+
+def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict | list) and node:
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, node
+
+
+def _strip(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _strip(value) for key, value in node.items() if key not in _OUTSIDE_ANYWHERE}
+    return [_strip(value) for value in node] if isinstance(node, list | tuple) else node

@@ -1,0 +1,44 @@
+"""Randomness as a function of (seed, epoch, step), never of what was drawn before.
+
+That is why arms see the same data and the same augmentation, and why a resumed run equals an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+
+# What a stream of random numbers is for; the second part of its key.
+STEP = 1
+NETWORK = 2
+SEARCH = 3
+
+
+def reseed(seed: int, purpose: int, *key: int) -> None:
+    """Seed Python, numpy and torch (all devices) from a key of integers, in 0.2 ms."""
+    state = int(np.random.SeedSequence((seed, purpose, *key)).generate_state(1, np.uint64)[0])
+    random.seed(state)
+    np.random.seed(state % 2**32)
+    torch.manual_seed(state)
+
+
+class RandomnessHook(Hook):  # type: ignore[misc]
+    """Tells the loader its epoch, and reseeds all generators before every step.
+
+    A step covers augmentation (kornia takes no generator of its own), dropout, and whatever else draws.
+    """
+
+    priority = "VERY_HIGH"
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def before_train_epoch(self, runner: Any) -> None:
+        runner.train_dataloader.set_epoch(runner.epoch)
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        reseed(self.seed, STEP, runner.epoch, batch_idx)

@@ -1,0 +1,94 @@
+"""Networks by name: a task's own, a factory in any module, or one of timm's or pytorchcv's."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from lwdna_core.compare.task import tasks, unknown
+from lwdna_core.errors import LwdnaError
+
+
+class NetworkError(LwdnaError):
+    """A name that leads to no network."""
+
+
+def build_network(name: str, **kwargs: Any) -> nn.Module:
+    """Build the network called `name`, freshly initialised from torch's global random state; its factory gets `kwargs`.
+
+    `name` is one of
+        cifar_resnet20            a network that an installed task registers
+        package.module:factory    a function or class
+        timm:resnet50             `timm.create_model`, no pretrained weights
+        pytorchcv:resnet20_cifar10
+
+    Raises NetworkError where the name leads nowhere (near names are listed), where the module cannot be imported, where
+    the factory does not take `kwargs`, and where it returns something else than a torch module. What the factory itself
+    raises passes unchanged.
+    """
+    factory = _factory(name)
+    try:
+        network = factory(**kwargs)
+    except TypeError as error:
+        if error.__traceback__ and error.__traceback__.tb_next:  # raised inside the factory, not by the call
+            raise
+        given = ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
+        raise NetworkError(f"network {name!r}: its factory cannot be called with ({given}): {error}") from error
+    if not isinstance(network, nn.Module):
+        raise NetworkError(
+            f"network {name!r}: expected a torch.nn.Module, its factory returned {type(network).__name__}"
+        )
+    return network
+
+
+def _factory(name: str) -> Callable[..., Any]:
+    source, colon, attribute = name.partition(":")
+    if not colon:
+        known = {network: target for task in tasks().values() for network, target in task.networks.items()}
+        if name not in known:
+            raise unknown("network", name, known)
+        return _factory(known[name])
+    if source == "timm":
+        timm = _import("timm", name)
+        if attribute not in timm.list_models():
+            raise unknown("timm network", attribute, timm.list_models())
+        return lambda **kwargs: timm.create_model(attribute, **kwargs)
+    if source == "pytorchcv":
+        modules = _pytorchcv_modules(name)
+        if attribute not in modules:
+            raise unknown("pytorchcv network", attribute, modules)
+        source = modules[attribute]
+    module = _import(source, name)
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise unknown(f"factory in {source}", attribute, public)
+    return factory  # type: ignore[no-any-return]
+
+
+def _import(module: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except Exception as error:  # whatever its code raises: a torchvision that does not fit torch raises RuntimeError
+        raise NetworkError(f"network {name!r}: cannot import {module!r}: {type(error).__name__}: {error}") from error
+
+
+def _pytorchcv_modules(name: str) -> dict[str, str]:
+    """The module of every pytorchcv network, from the sources: `model_provider` imports them all, and torchvision."""
+    models = _import("pytorchcv.models", name)
+    modules = {}
+    for info in pkgutil.iter_modules(models.__path__):
+        source = Path(models.__path__[0], f"{info.name}.py")
+        exported = re.search(r"^__all__ = (\[.*?\])", source.read_text(), re.S | re.M) if not info.ispkg else None
+        for network in ast.literal_eval(exported[1]) if exported else ():
+            if network.islower():
+                modules[network] = f"pytorchcv.models.{info.name}"
+    return modules

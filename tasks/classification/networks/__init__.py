@@ -1,0 +1,1 @@
+"""Networks for classification, one file a family."""

@@ -1,0 +1,84 @@
+"""A mistake in a config or an option is one message that names the file or key, before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lwdna_core.compare.config import check_arms, load_experiment
+from lwdna_core.errors import LwdnaError
+
+
+def test_options_change_existing_keys_lists_included() -> None:
+    options = ("optim_wrapper.optimizer.lr=0.05", "param_scheduler.0.milestones=[1,2]", "experiment.shrink.floor=0.2")
+    experiment = load_experiment("classification", "resnet20_digits", options)
+    assert experiment.cfg.optim_wrapper.optimizer.lr == 0.05
+    assert experiment.cfg.param_scheduler[0].milestones == [1, 2]
+    assert experiment.shrink["floor"] == 0.2
+    assert load_experiment("classification", "resnet20_digits").shrink["floor"] == 0.4
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("optim_wrapper.optimiser.lr=0.1", "no 'optimiser' in the config; there is: optimizer"),
+        ("param_scheduler.1.gamma=0.1", "no '1' in the config; there is: 0"),
+        ("train_cfg.max_epochs.x=3", "a plain value"),
+        ("train_cfg.max_epochs", "expected KEY=VALUE"),
+        ("experiment.seeds=0", "experiment.seeds: expected a positive int, got 0"),
+        ("experiment.seeds=many", "experiment.seeds: expected a positive int, got 'many'"),
+        ("experiment.arms=[baseline,lwdn]", "unknown arm 'lwdn'; near ones: lwdna"),
+        ("train_dataloader.dataset.type=digit", "unknown data set .*'digit'; near ones: digits"),
+        ("train_cfg.by_epoch=False", "expected by_epoch=True"),
+    ],
+)
+def test_a_wrong_option_is_named(option: str, message: str) -> None:
+    with pytest.raises(LwdnaError, match=message):
+        load_experiment("classification", "resnet20_digits", (option,))
+
+
+def test_unknown_names_list_near_ones() -> None:
+    with pytest.raises(LwdnaError, match="unknown task 'clasification'; near ones: classification"):
+        load_experiment("clasification", "resnet20_digits")
+    with pytest.raises(LwdnaError, match=r"config of classification: 'resnet20_digit'; near ones: resnet20_digits"):
+        load_experiment("classification", "resnet20_digit")
+    with pytest.raises(LwdnaError, match=r"there is no config file nowhere\.py"):
+        load_experiment("classification", "nowhere.py")
+    with pytest.raises(LwdnaError, match="no arms to compare; there are: baseline, lwdna"):
+        check_arms([])
+    assert check_arms(["lwdna", "baseline", "lwdna"]) == ("lwdna", "baseline")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model = dict(", "own.py: cannot be read as a config: .*SyntaxError"),
+        ("_base_ = 'missing.py'", "own.py: cannot be read as a config: .*missing.py"),
+        ("model = dict()", "own.py: train_dataloader is missing"),
+        ("_base_ = {base!r}\nexperiment = dict(_delete_=True, network='x')", "own.py: experiment.input is missing"),
+        (
+            "_base_ = {base!r}\nexperiment = dict(shrink=dict(flor=0.1))",
+            "experiment.shrink.*'flor'; near ones: floor",
+        ),
+        (
+            "_base_ = {base!r}\nexperiment = dict(input=(3, 3.5))",
+            "experiment.input: expected a positive int, got 3.5",
+        ),
+    ],
+)
+def test_a_faulty_file_is_named_with_its_key(text: str, message: str, tmp_path: Path) -> None:
+    base = str(load_experiment("classification", "resnet20_digits").cfg.filename)
+    path = tmp_path / "own.py"
+    path.write_text(text.format(base=base) if "{base" in text else text)
+    with pytest.raises(LwdnaError, match=message):
+        load_experiment("classification", str(path))
+
+
+def test_a_budget_of_parameters_replaces_that_of_macs(tmp_path: Path) -> None:
+    experiment = load_experiment("classification", "resnet20_digits")
+    assert experiment.shrink["macs"] == 0.9 and "params" not in experiment.shrink
+    path = tmp_path / "own.py"
+    path.write_text(f"_base_ = {str(experiment.cfg.filename)!r}\nexperiment = dict(shrink=dict(params=0.8))")
+    shrink = load_experiment("classification", str(path)).shrink
+    assert shrink["params"] == 0.8 and "macs" not in shrink

@@ -1,0 +1,144 @@
+"""The files that a comparison leaves, what it keeps, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lwdna_core.compare.search import search_material
+from lwdna_core.errors import LwdnaError
+from lwdna_core.networks import build_network
+from lwdna_core.shrink import ChannelConfig
+
+Compare = Callable[..., tuple[int, str]]
+
+
+def strict(path: Path) -> dict[str, Any]:
+    """A JSON file without NaN and infinities, which are not JSON."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{path} holds {word}")
+
+    content: dict[str, Any] = json.loads(path.read_text(), parse_constant=refuse)
+    return content
+
+
+def state(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_the_files_hold_what_the_contract_says(compare: Compare, tmp_path: Path) -> None:
+    failed, printed = compare(seeds=2, max_steps=2, command="lwdna compare classification tiny")
+    folder = tmp_path / "out" / "tiny"
+    assert failed == 0
+    assert {path.name for path in folder.glob("seed0/*")} == {"search", "baseline", "lwdna"}
+
+    result = strict(folder / "seed1" / "lwdna" / "result.json")
+    assert result.keys() == {
+        "format", "task", "experiment", "arm", "seed", "fingerprint", "protocol", "command", "commit", "environment",
+        "metrics", "items", "curve", "network", "search", "train",
+    }  # fmt: skip
+    assert [result[key] for key in ("task", "experiment", "arm", "seed")] == ["classification", "tiny", "lwdna", 1]
+    assert result["command"] == "lwdna compare classification tiny"
+    assert result["metrics"]["accuracy/top1"] == result["curve"][-1]["accuracy/top1"]
+    assert result["search"].keys() == {"seconds", "batches", "macs"}
+    assert result["search"]["batches"] == 2
+    assert strict(folder / "seed1" / "baseline" / "result.json")["search"] is None
+
+    channels = ChannelConfig.load(folder / "seed1" / "lwdna" / "channels.json")
+    assert channels == ChannelConfig.load(folder / "seed1" / "search" / "channels.json")
+    assert channels.network == "tiny_parts:build"
+    assert result["network"] == {
+        "macs": channels.found.macs, "params": channels.found.params, "channels": channels.widths
+    }  # fmt: skip
+    network = channels.apply(build_network(channels.network))
+    network.load_state_dict(load_file(folder / "seed1" / "lwdna" / "model.safetensors"))
+
+    comparison = strict(folder / "comparison.json")
+    assert comparison["primary"] == "accuracy/top1"
+    assert comparison["metrics"] == {"accuracy/top1": {"unit": "%", "higher_is_better": True}}
+    assert comparison["fingerprint"] == result["fingerprint"]
+    for arm in ("baseline", "lwdna"):
+        results = {str(seed): strict(folder / f"seed{seed}" / arm / "result.json") for seed in (0, 1)}
+        values = {seed: result["metrics"]["accuracy/top1"] for seed, result in results.items()}
+        summary = comparison["arms"][arm]["metrics"]["accuracy/top1"]
+        assert summary["values"] == values and summary["n"] == 2
+        assert summary["mean"] == pytest.approx(sum(values.values()) / 2)
+    (pair,) = comparison["pairs"]
+    assert (pair["arm"], pair["vs"], pair["n"], pair["verdict"]) == ("lwdna", "baseline", 2, "too few seeds")
+    assert "better" not in printed
+
+
+def test_every_arm_is_built_alike_and_starts_from_fresh_weights(compare: Compare, tmp_path: Path) -> None:
+    compare(seeds=1, arms=("baseline",), max_steps=1)
+    folder = tmp_path / "out" / "tiny" / "seed0" / "baseline"
+    channels = ChannelConfig.load(folder / "channels.json")
+    assert channels.found == channels.baseline
+    assert all(group.found == group.baseline for group in channels.groups)
+
+
+def test_a_complete_comparison_is_left_alone_and_more_seeds_only_add(compare: Compare, tmp_path: Path) -> None:
+    compare(seeds=1, max_steps=2)
+    before = state(tmp_path / "out")
+    for resume in (False, True):
+        failed, printed = compare(seeds=1, max_steps=2, resume=resume)
+        assert failed == 0
+        assert "all 2 runs are there already" in printed
+        assert state(tmp_path / "out") == before
+
+    compare(seeds=2, arms=("baseline",), max_steps=2)
+    after = state(tmp_path / "out")
+    changed = {path for path in before if before[path] != after[path] and Path(path).is_file()}
+    assert {Path(path).name for path in changed} <= {"comparison.json", "protocol.json"}
+    comparison = strict(tmp_path / "out" / "tiny" / "comparison.json")
+    assert [arm["metrics"]["accuracy/top1"]["n"] for arm in comparison["arms"].values()] == [2, 1]
+    assert comparison["pairs"][0]["n"] == 1
+    assert comparison["pairs"][0]["low"] is None
+
+
+def test_a_failed_run_is_reported_and_the_others_go_on(
+    compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIL", "seed0/lwdna")
+    failed, printed = compare(seeds=2, max_steps=2)
+    assert failed == 1
+    assert "RuntimeError: out of luck" in printed
+    folder = tmp_path / "out" / "tiny"
+    assert "Traceback" in (folder / "seed0" / "lwdna" / "error.log").read_text()
+    assert (folder / "seed1" / "lwdna" / "result.json").exists()
+
+    monkeypatch.delenv("FAIL")
+    with pytest.raises(LwdnaError, match=r"unfinished runs \(seed0/lwdna\): --resume"):
+        compare(seeds=2, max_steps=2)
+    failed, _ = compare(seeds=2, max_steps=2, resume=True)
+    assert failed == 0
+    assert not (folder / "seed0" / "lwdna" / "error.log").exists()
+
+
+def test_results_of_another_protocol_are_not_mixed(compare: Compare, tmp_path: Path) -> None:
+    compare(seeds=1, arms=("baseline",), max_steps=2)
+    with pytest.raises(LwdnaError, match=r"config\.optim_wrapper\.optimizer\.lr: 0\.05, 0\.1"):
+        compare(seeds=1, arms=("baseline",), max_steps=2, options=("optim_wrapper.optimizer.lr=0.1",))
+    with pytest.raises(LwdnaError, match=r"max_steps: 2, 3"):
+        compare(seeds=1, arms=("baseline",), max_steps=3)
+    # What an arm is, and where things happen, is not part of the protocol.
+    compare(seeds=1, max_steps=2, options=("experiment.shrink.macs=0.8", "default_hooks.checkpoint.interval=3"))
+    with pytest.raises(LwdnaError, match=r"searched with macs=0\.8, now macs=0\.9"):
+        compare(seeds=2, max_steps=2)
+
+
+def test_search_material_is_what_the_training_begins_with() -> None:
+    network, example, batches, loss = search_material("resnet20_digits", seed=1)
+    assert example.shape == (1, 3, 32, 32)
+    assert [batch["inputs"].shape for batch in batches] == [(50, 3, 32, 32)] * 2
+    assert loss(network, batches[0]).shape == ()
+    again = search_material("resnet20_digits", seed=1).batches
+    assert all(torch.equal(a["inputs"], b["inputs"]) for a, b in zip(batches, again, strict=True))
+    with pytest.raises(LwdnaError, match="near ones: resnet20_digits"):
+        search_material("resnet20_digit")

@@ -1,0 +1,75 @@
+"""A scaled schedule gives the learning rates of the recipe at the same share of the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.registry import PARAM_SCHEDULERS
+
+from lwdna_core.compare.schedule import Limited, scale_schedulers
+from lwdna_core.data.resident import ResidentLoader, ResidentSet
+from lwdna_core.errors import LwdnaError
+
+
+def learning_rates(schedulers: list[dict[str, Any]], ticks: int) -> list[float]:
+    """The learning rate before each tick (epoch or step) of mmengine's own schedulers."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    wrapper = OptimWrapper(optimizer)
+    built = [PARAM_SCHEDULERS.build(dict(scheduler), default_args={"optimizer": wrapper}) for scheduler in schedulers]
+    rates = []
+    for _ in range(ticks):
+        rates.append(optimizer.param_groups[0]["lr"])
+        wrapper.step()
+        for scheduler in built:
+            scheduler.step()
+    return rates
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        [{"type": "MultiStepLR", "milestones": [150, 225]}],
+        [{"type": "StepLR", "step_size": 30, "gamma": 0.5}],
+        [
+            {"type": "LinearLR", "start_factor": 0.1, "begin": 0, "end": 30},
+            {"type": "CosineAnnealingLR", "T_max": 270, "begin": 30, "end": 300},
+        ],
+    ],
+)
+def test_one_step_for_every_epoch_of_the_recipe_gives_its_rates(recipe: list[dict[str, Any]]) -> None:
+    scaled = scale_schedulers(recipe, epochs=300, steps_per_epoch=782, steps=300)
+    assert all(scheduler["by_epoch"] is False for scheduler in scaled)
+    assert learning_rates(scaled, 300) == pytest.approx(learning_rates(recipe, 300))
+
+
+def test_a_schedule_in_steps_is_scaled_from_all_its_steps() -> None:
+    recipe = [{"type": "MultiStepLR", "milestones": [500, 750], "by_epoch": False}]
+    (scaled,) = scale_schedulers(recipe, epochs=10, steps_per_epoch=100, steps=20)
+    assert scaled["milestones"] == [10, 15]
+    assert recipe[0]["milestones"] == [500, 750]  # the recipe itself is untouched
+
+
+def test_a_very_short_run_keeps_the_order_of_events() -> None:
+    recipe = [
+        {"type": "LinearLR", "begin": 0, "end": 5},
+        {"type": "CosineAnnealingLR", "T_max": 295, "begin": 5, "end": 300},
+    ]
+    warm_up, cosine = scale_schedulers(recipe, epochs=300, steps_per_epoch=782, steps=2)
+    assert (warm_up["begin"], warm_up["end"], cosine["begin"], cosine["end"]) == (0, 1, 1, 2)
+
+
+def test_what_cannot_be_scaled_is_refused() -> None:
+    with pytest.raises(LwdnaError, match="ExponentialLR"):
+        scale_schedulers({"type": "ExponentialLR", "gamma": 0.9}, epochs=10, steps_per_epoch=10, steps=5)
+
+
+def test_a_limited_loader_ends_where_the_run_does() -> None:
+    loader = Limited(ResidentLoader(ResidentSet({"inputs": torch.arange(10)}, {}), 3, seed=0), steps=6)
+    lengths = []
+    for epoch in range(3):
+        loader.set_epoch(epoch)
+        lengths.append(len(list(loader)))
+    assert lengths == [4, 2, 0]
