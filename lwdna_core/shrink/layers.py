@@ -50,8 +50,6 @@ def convolution(tracer: Tracer, op: Op) -> None:
         if view is not None or tracer.ids_of(w) is None:
             reason = f"{op.name} with a weight that is computed, {tracer.site()}"
             tracer.record.opaque[tracer.modules[-1][0] if tracer.modules else op.name] = (out.size(1), reason)
-            fixed = (x if transposed else out).shape
-            tracer.record.terms.append(Term(tuple(fixed), nothing([1] * out.dim()), [], w.size(1) * kernel))
             return unknown(tracer, op)
         return _correlate(tracer, ids, tracer.ids_of(w), groups, out, kernel)
     small = core(ids)
@@ -133,7 +131,7 @@ def product(tracer: Tracer, op: Op) -> None:
     elif left is None and right is None:
         _contract(tracer, op, a, b)
     else:  # two weights: a constant
-        return _fixed(tracer, op, a.size(-1))
+        return unknown(tracer, op)
     if bias is not None and tracer.ids_of(bias) is not None:
         out = tracer.ids_of(op.out)
         both = [s for s in (out, tracer.ids_of(bias)) if s is not None]
@@ -154,7 +152,7 @@ def _project(tracer: Tracer, op: Op, x: Tensor, axis: int, view: ParamView, k_di
         tracer.set(out, small)
         return _count(tracer, out, [], inner)
     if k is None or m is None or k == m or math.prod(shape) != shape[k] * shape[m]:
-        return _fixed(tracer, op, inner)
+        return unknown(tracer, op)
     if not varying(small) and inner > 1:
         tracer.ids.freeze(small, f"flattened to {inner} features, {tracer.site()}")
         read = nothing([inner])
@@ -165,12 +163,6 @@ def _project(tracer: Tracer, op: Op, x: Tensor, axis: int, view: ParamView, k_di
     tracer.set(out, spread(made, out_axis, out.shape))
     record.layers.setdefault(view.name, Layer(view.name, k, m, linear=True))
     return _count(tracer, out, [record.labels[view.name, k]], 1)
-
-
-def _fixed(tracer: Tracer, op: Op, inner: int) -> None:
-    """A product with a weight that is beyond us: everything stays, and is counted."""
-    unknown(tracer, op)
-    tracer.record.terms.append(Term(tuple(op.out.shape), nothing([1] * op.out.dim()), [], inner))
 
 
 def _contract(tracer: Tracer, op: Op, a: Tensor, b: Tensor) -> None:

@@ -13,9 +13,10 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import flop_registry
 
 from lwdna_core.shrink.ids import NONE, core, merge, nothing, varying
-from lwdna_core.shrink.provenance import Op, ParamView, Tracer
+from lwdna_core.shrink.provenance import Op, ParamView, Term, Tracer
 
 Rule = Callable[[Tracer, Op], None]
 RULES: dict[str, Rule] = {}
@@ -42,7 +43,10 @@ def apply(tracer: Tracer, op: Op) -> None:
 
 
 def unknown(tracer: Tracer, op: Op) -> None:
-    """No rule: what flows through is frozen, and what comes out is a constant to everybody else."""
+    """No rule: what flows through is frozen and counted as it is; what comes out is a constant to everybody else."""
+    if (flops := flop_registry.get(getattr(op.func, "overloadpacket", None))) is not None:
+        macs = flops(*op.raw[0], **op.raw[1], out_val=op.out) // 2
+        tracer.record.terms.append(Term((), nothing([]), [], macs))
     for t in op.tensors():
         if (ids := tracer.ids_of(t)) is not None:
             tracer.ids.freeze(core(ids), f"{op.name}, an operation without a rule, {tracer.site()}")
