@@ -113,6 +113,10 @@ def record_forward(network: nn.Module, inputs: Inputs, decisions: Decisions) -> 
         except TraceError as error:
             errors.append(error)
             continue
+        for weight, mask in record.masks:
+            for d in range(len(record.shapes[weight])):
+                if (weight, d) in record.labels:
+                    record.label(mask, d, record.labels[weight, d])
         trained = {n for n, p in network.named_parameters() if p.requires_grad}
         for name, dim in record.roles:
             if trained and name not in trained:  # preprocessing (MeanShift of EDSR) is not the search's to change

@@ -24,11 +24,11 @@ ROUNDS = 200
 
 
 class Mismatch(Exception):
-    """An operation did not put out what was predicted; `index` is its place on the trail, -1 if unknown."""
+    """An operation did not put out what was predicted; `index` is its place on the trail, or where that was left."""
 
-    def __init__(self, index: int, message: str) -> None:
+    def __init__(self, index: int, message: str, left: bool = False) -> None:
         super().__init__(message)
-        self.index = index
+        self.index, self.left = index, left
 
 
 class _Follower(TorchDispatchMode):
@@ -38,11 +38,6 @@ class _Follower(TorchDispatchMode):
         super().__init__()
         self.trail, self.widths, self.index = graph.trail, widths, 0
         self.lost = any(w == 1 < g.size for g, w in zip(graph.groups, widths, strict=True))
-
-    @property
-    def place(self) -> int:
-        """Index of the present operation; -1 where the trail was left."""
-        return -1 if self.lost else self.index
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out, i = execute(func, args, kwargs or {}), self.index
@@ -78,13 +73,14 @@ def mismatch(network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int])
         return found
     except Exception as error:  # whatever the network's own code raises at sizes that it does not expect
         line = graph.trail.lines[min(follower.index, len(graph.trail.lines) - 1)]
-        return Mismatch(follower.place, f"{line}: {error}")
+        return Mismatch(follower.index, f"{line}: {error}", follower.lost)
     finally:
         for module, training in modes.items():
             module.training = training
     shapes = [tuple(t.shape) for t in output_tensors(out)]
     if shapes != graph.trail.outputs:
-        return Mismatch(follower.place, f"the network puts out {shapes}, expected {graph.trail.outputs}")
+        message = f"the network puts out {shapes}, expected {graph.trail.outputs}"
+        return Mismatch(follower.index, message, follower.lost)
     return None
 
 
@@ -169,9 +165,17 @@ def _decide(
             reading = int(decisions.get(step.line, 0)) + 1
             decisions[step.line] = reading if reading < step.choices else FREEZE
             return
+        if fault.left:
+            break  # the fault is somewhere behind
         if decisions.get(index) != FREEZE and _free(graph, record, [*step.touched, *step.cores]):
             decisions[index] = FREEZE
             return
+        sides = [key for key in record.labels if key[0] in step.weights and decisions.get(key) != FREEZE]
+        if sides := [key for key in sides if _free(graph, record, [record.labels[key]])]:
+            decisions.update(dict.fromkeys(sides, FREEZE))
+            return
+        if step.touched or step.weights:
+            break  # the operation before it is innocent
     guilty = [
         g
         for g in graph.groups

@@ -44,6 +44,7 @@ class Step:
     shapes: list[tuple[int, ...]]
     cores: list[Tensor | None]
     touched: list[Tensor]
+    weights: list[str]
     choices: int = 0
 
 
@@ -87,8 +88,8 @@ class Record:
 
     `labels[tensor, dim]` holds the ids that lie along a dimension of a parameter or buffer, in their order;
     `standardised` says by which operation a weight is normalised over a dimension; `opaque` what layers with computed
-    weights make; `tied` which operation tied the channels of one axis to each other; `attributes` which attribute of a
-    module (or which entry of it) counts which ids.
+    weights make; `masks` which weights meet a tensor of their own shape; `tied` which operation tied the channels of
+    one axis to each other; `attributes` which attribute of a module (or which entry of it) counts which ids.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -105,6 +106,7 @@ class Record:
     leaving: list[Tensor] = field(default_factory=list)
     outputs: list[tuple[int, ...]] = field(default_factory=list)
     tied: list[tuple[Tensor, str]] = field(default_factory=list)
+    masks: list[tuple[str, str]] = field(default_factory=list)
 
     def label(self, name: str, dim: int, ids: Tensor, role: str = "follows") -> Tensor:
         """Note that `ids` lie along a dimension of a tensor, tying them to what is already known to lie there."""
@@ -177,7 +179,8 @@ class Tracer(TorchDispatchMode):
                 self.ids.freeze(ids, f"{op.name} at sizes that do not follow the channels, {self.site()}")
         cores = [core(s) if isinstance(s := self.shadows.get(t), Tensor) else None for t in outputs]
         shapes = [tuple(t.shape) for t in outputs]
-        self.record.steps.append(Step(op.name, line, shapes, cores, touched, self.choices))
+        weights = [v.name for t in op.tensors() if isinstance(v := self.shadows.get(t), ParamView)]
+        self.record.steps.append(Step(op.name, line, shapes, cores, touched, weights, self.choices))
         return out
 
     # what an operation's tensors carry

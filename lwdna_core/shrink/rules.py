@@ -73,7 +73,9 @@ def elementwise(tracer: Tracer, op: Op) -> None:
             label_view(tracer, view, met)
     widest = max(views, key=lambda v: v.proxy.numel(), default=None)
     if widest and widest.proxy.numel() == target.numel() and all(tracer.view_of(t) for t, _ in shadows):
-        tracer.shadows[target] = widest  # a weight, scaled or standardised
+        tracer.shadows[target] = widest  # a weight, scaled, masked or standardised
+        shapes = tracer.record.shapes
+        tracer.record.masks += [(widest.name, v.name) for v in views if shapes[v.name] == shapes[widest.name]]
     elif met is not None:
         if unlearnt and bool((met >= 0).any()):  # the shadow of the whole cannot learn what a part of it becomes
             tracer.ids.freeze(met, f"assignment into a part of a tensor, {tracer.site()}")

@@ -130,7 +130,7 @@ class LiteralSplit(nn.Module):
 
 
 class Remembered(nn.Module):
-    """The size of a split is an attribute of the module; it may be rewritten, or the group frozen."""
+    """The size of a split is an attribute of the module, which has to follow; the parts are groups of their own."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -120,7 +120,8 @@ CASES = [
     Case("resnet-c", n.CifarResNet, RGB, RESNET | {"layer3.0.conv2": 32}, (10,), classifier=names("layer3.0.conv2"),
          reads={"conv1": names("layer1.0.conv1.weight", "layer2.0.conv1.weight", "layer2.0.shortcut.0.weight"),
                 "layer3.0.conv2": names("fc.weight")}),
-    Case("resnet-a", lambda: n.CifarResNet(option="A"), RGB, {f"layer{i}.0.conv1": 4 * 2**i for i in (1, 2, 3)},
+    Case("resnet-a", lambda: n.CifarResNet(option="A"), RGB,
+         {"conv1": 8} | {f"layer{i}.0.conv1": 4 * 2**i for i in (1, 2, 3)},
          reasons=("pad",)),
     Case("densenet", n.DenseNet, RGB,
          {"conv0": 6, "transition": 7} | {f"layer{i}.conv1": 8 for i in (1, 2, 3)}
@@ -171,7 +172,7 @@ CASES = [
     Case("groupnorm-groups", lambda: p.GroupNormed(4), RGB, {"conv1": ANY, "conv2": 6}, (2,), mixed=names("conv1")),
     Case("groupnorm-one", lambda: p.GroupNormed(1), RGB, {"conv1": 8, "conv2": 6}, (2,), mixed=names("conv1")),
     Case("literal-split", p.LiteralSplit, RGB, {"one": 6}, reasons=("split", "output")),
-    Case("remembered-split", p.Remembered, RGB, {"one": 6}, maybe=names("conv1")),
+    Case("remembered-split", p.Remembered, RGB, {"one": 6}, maybe=names("conv1", "conv1#2")),
     Case("many-outputs", p.ManyOutputs, RGB, {"conv1": 5, "conv3": 7}, (6, 2), ("output",)),
     Case("crnn", p.Crnn, RGB, {"conv1": 5}, maybe=names("conv2", "lstm"), reasons=("output",)),
     Case("tokens", p.Tokens, RGB, {"patch": 8, "up": 9}, (4,)),
