@@ -238,7 +238,9 @@ def _trail(record: Record, forms: _Forms, network: nn.Module) -> Trail:
         for step in record.steps
     ]  # fmt: skip
     modes = {path: m.training for path, m in network.named_modules()}
-    return Trail([s.op for s in record.steps], [s.line for s in record.steps], shapes, record.outputs, modes)
+    steps = record.steps
+    numbers = [s.numbers for s in steps]
+    return Trail([s.op for s in steps], [s.line for s in steps], shapes, numbers, record.outputs, modes)
 
 
 def _macs(record: Record, forms: _Forms) -> Cost:

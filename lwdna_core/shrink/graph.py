@@ -129,6 +129,7 @@ class Trail:
     Attributes:
         ops: names; lines: the lines of Python that asked for them.
         shapes: per operation and output, per dimension, its form; None where the analysis cannot tell.
+        numbers: the Python numbers that each operation computes with.
         outputs: the shapes that leave the network.
         modes: by module, whether it was in training mode.
     """
@@ -136,6 +137,7 @@ class Trail:
     ops: list[str]
     lines: list[str]
     shapes: list[list[tuple[Form | None, ...]]]
+    numbers: list[tuple[float, ...]]
     outputs: list[tuple[int, ...]]
     modes: Mapping[str, bool]
 

@@ -18,7 +18,7 @@ from lwdna_core.shrink.assemble import assemble
 from lwdna_core.shrink.errors import TraceError
 from lwdna_core.shrink.forward import Inputs, output_tensors, record_forward, run_forward
 from lwdna_core.shrink.graph import ChannelGraph, Form
-from lwdna_core.shrink.provenance import FREEZE, Record, execute, name_of
+from lwdna_core.shrink.provenance import FREEZE, Record, execute, name_of, numbers_of
 
 ROUNDS = 200
 
@@ -37,6 +37,7 @@ class _Follower(TorchDispatchMode):
     def __init__(self, graph: ChannelGraph, widths: Sequence[int]) -> None:
         super().__init__()
         self.trail, self.widths, self.index = graph.trail, widths, 0
+        self.scaled: list[int] = []
         self.lost = any(w == 1 < g.size for g, w in zip(graph.groups, widths, strict=True))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -53,6 +54,8 @@ class _Follower(TorchDispatchMode):
                 e is not None and e != n for e, n in zip(expected, t.shape, strict=True)
             ):
                 raise Mismatch(i, f"{name} ({self.trail.lines[i]}) gives {list(t.shape)}, expected {expected}")
+        if numbers_of(func, args, kwargs or {}) != self.trail.numbers[i]:
+            self.scaled.append(i)
         self.index += 1
         return out
 
@@ -60,8 +63,13 @@ class _Follower(TorchDispatchMode):
         return None if form is None else form[0] + sum(n * self.widths[g] for g, n in form[1])
 
 
-def mismatch(network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int]) -> Mismatch | None:
-    """Run a resized network once, on stand-ins; the first deviation from the graph's predictions, if there is any."""
+def mismatch(
+    network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int], scaled: list[int] | None = None
+) -> Mismatch | None:
+    """Run a resized network once, on stand-ins; the first deviation from the graph's predictions, if there is any.
+
+    `scaled` receives the indices of operations that compute with another Python number than at the traced widths.
+    """
     follower = _Follower(graph, [widths.get(g.name, g.size) for g in graph.groups])
     args, kwargs = graph.example
     modes = {m: m.training for m in network.modules()}
@@ -77,6 +85,8 @@ def mismatch(network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int])
     finally:
         for module, training in modes.items():
             module.training = training
+    if scaled is not None:
+        scaled += follower.scaled
     shapes = [tuple(t.shape) for t in output_tensors(out)]
     if shapes != graph.trail.outputs:
         message = f"the network puts out {shapes}, expected {graph.trail.outputs}"
@@ -123,11 +133,22 @@ def _settle(network: nn.Module, inputs: Inputs, decisions: Decided) -> tuple[Cha
     for _ in range(ROUNDS):
         record, device = record_forward(network, inputs, decisions)
         graph = assemble(record, network, inputs, device)
-        fault = next((f for probe in _probes(graph) if (f := _try(network, graph, probe)) is not None), None)
+        scaled: list[int] = []
+        fault = next((f for probe in _probes(graph) if (f := _try(network, graph, probe, scaled)) is not None), None)
         if fault is None:
+            if scaled:  # attention scaled by a width, for one: at fewer channels it computes something else
+                _note_scaled(record, set(scaled))
+                graph = assemble(record, network, inputs, device)
             return graph, record, decisions
         _decide(network, graph, record, fault, decisions)
     raise TraceError(f"the network is too strange to analyse: {ROUNDS} readings of it failed, the last at {fault}")
+
+
+def _note_scaled(record: Record, indices: set[int]) -> None:
+    for step in (record.steps[i] for i in indices):
+        reason = f"{step.op} with a number computed from a width, {step.line.rsplit('/', 1)[-1]}"
+        read = [ids for (name, dim), ids in record.labels.items() if name in step.weights]
+        record.mixed += [(ids, reason) for ids in (*step.touched, *read)]
 
 
 def _untried(graph: ChannelGraph, record: Record) -> dict[str, int]:
@@ -146,11 +167,13 @@ def _probes(graph: ChannelGraph) -> list[dict[str, int]]:
     return [fewer, more]
 
 
-def _try(network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int]) -> Mismatch | None:
+def _try(
+    network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int], scaled: list[int] | None = None
+) -> Mismatch | None:
     from lwdna_core.shrink.resize import rebuild
 
     kept = {g.name: [i % g.size for i in range(widths.get(g.name, g.size))] for g in graph.groups}
-    return mismatch(rebuild(network, graph, kept, graph.device), graph, widths)
+    return mismatch(rebuild(network, graph, kept, graph.device), graph, widths, scaled)
 
 
 def _decide(

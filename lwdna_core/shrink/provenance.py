@@ -37,7 +37,7 @@ class ParamView:
 
 @dataclass
 class Step:
-    """One operation of the forward pass: what it is, where it stands, and what it puts out."""
+    """One operation of the forward pass: what it is, where it stands, what it works on and what it puts out."""
 
     op: str
     line: str
@@ -45,6 +45,7 @@ class Step:
     cores: list[Tensor | None]
     touched: list[Tensor]
     weights: list[str]
+    numbers: tuple[float, ...]
     choices: int = 0
 
 
@@ -133,6 +134,13 @@ def name_of(func: Any) -> str:
     return name.removeprefix("aten::")
 
 
+def numbers_of(func: Any, args: Any, kwargs: Any) -> tuple[float, ...]:
+    """The Python numbers that an operation computes with, entry by entry; sizes are none."""
+    if torch.Tag.pointwise not in func.tags:
+        return ()
+    return tuple(n for n in tree_leaves((args, kwargs)) if isinstance(n, (int, float)) and not isinstance(n, bool))
+
+
 def execute(func: Any, args: Any, kwargs: Any) -> Any:
     """The operation itself. Batch norm on the meta device is a decomposition in Python that takes most of a trace's
     time, for three shapes that are known.
@@ -180,7 +188,8 @@ class Tracer(TorchDispatchMode):
         cores = [core(s) if isinstance(s := self.shadows.get(t), Tensor) else None for t in outputs]
         shapes = [tuple(t.shape) for t in outputs]
         weights = [v.name for t in op.tensors() if isinstance(v := self.shadows.get(t), ParamView)]
-        self.record.steps.append(Step(op.name, line, shapes, cores, touched, weights, self.choices))
+        numbers = numbers_of(func, args, kwargs)
+        self.record.steps.append(Step(op.name, line, shapes, cores, touched, weights, numbers, self.choices))
         return out
 
     # what an operation's tensors carry
