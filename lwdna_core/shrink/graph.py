@@ -83,11 +83,13 @@ class Tokens:
     """Who lies along one dimension of a tensor, for all its indices.
 
     `element[i]` numbers the free element at index i, or -1 for a fixed one; `latent[i]` numbers the latent variable,
-    which fixed indices have too. Elements are numbered through all groups, in order.
+    which fixed indices have too. Elements are numbered through all groups, in order. `runs` says how the groups lie:
+    (group, start, copies), all elements of the group in order, each `copies` times in a row.
     """
 
     element: np.ndarray
     latent: np.ndarray
+    runs: tuple[tuple[int, int, int], ...]
 
 
 @dataclass(frozen=True, eq=False)

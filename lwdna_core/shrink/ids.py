@@ -25,6 +25,11 @@ class Ids:
         self._count = 0
         self._frozen: list[tuple[int, str]] = []
 
+    @property
+    def count(self) -> int:
+        """How many ids there are."""
+        return self._count
+
     def fresh(self, n: int) -> Tensor:
         """`n` ids that nobody has yet, as a 1-d tensor."""
         start, self._count = self._count, self._count + n
@@ -51,10 +56,16 @@ class Ids:
         """Declare that channels with these ids are dropped and kept together; shapes broadcast, NONE ties nothing."""
         left, right = np.broadcast_arrays(self.find(a), self.find(b))
         differ = (left != right) & (left >= 0) & (right >= 0)
-        if differ.any():
-            for x, y in np.unique(np.stack([left[differ], right[differ]], 1), axis=0):
-                low, high = sorted((self._root(int(x)), self._root(int(y))))
-                self._parent[high] = low
+        if not differ.any():
+            return
+        low, high = np.minimum(left, right)[differ], np.maximum(left, right)[differ]
+        low, high = np.divmod(np.unique(low * self._count + high), self._count)
+        if len(np.unique(high)) == len(high) and not np.isin(high, low).any():  # the usual case: one to one
+            self._parent[high] = low
+            return
+        for x, y in zip(low.tolist(), high.tolist(), strict=True):
+            first, second = sorted((self._root(x), self._root(y)))
+            self._parent[second] = first
 
     def _root(self, i: int) -> int:
         while self._parent[i] != i:

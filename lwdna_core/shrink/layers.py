@@ -111,9 +111,14 @@ def _correlate(tracer: Tracer, ids: Tensor, kernel: Tensor | None, groups: int, 
 
 def follow(tracer: Tracer, parameter: Tensor | None, ids: Tensor) -> None:
     """A bias, scale or statistic has one entry per channel."""
-    if parameter is not None and (own := tracer.ids_of(parameter)) is not None:
+    if parameter is None:
+        return
+    view = tracer.view_of(parameter)
+    if view is not None and (view.name, 0) not in tracer.record.labels and _whole(view, (len(ids),)):
+        tracer.record.label(view.name, 0, ids)
+    elif (own := tracer.ids_of(parameter)) is not None:
         tracer.ids.tie(own.flatten(), ids)
-    elif parameter is not None and tracer.view_of(parameter) is None:
+    elif view is None:
         tracer.ids.freeze(ids, f"a constant of {parameter.numel()} entries, {tracer.site()}")
 
 

@@ -16,7 +16,10 @@ from lwdna_core.shrink.rules import rule, unknown
 
 @rule("view", "_unsafe_view", "reshape", "_reshape_alias", "unflatten", "flatten")
 def view(tracer: Tracer, op: Op) -> None:
-    """Where one axis of channels is split, its longest part counts the channels (or another, as the proof decides)."""
+    """Where one axis of channels is split, its longest part counts the channels (or another, as the proof decides).
+
+    Further readings: the same with an attribute of the running module that follows (`view(b, 2, self.channels)`).
+    """
     source, out = op.source, op.out
     if _proxy(tracer, op, lambda t: t.reshape(out.shape)):
         return
@@ -25,11 +28,25 @@ def view(tracer: Tracer, op: Op) -> None:
     before = core(ids)
     after = core(ids.reshape(out.shape))
     axes = sorted(varying(after), key=lambda d: (after.shape[d], d), reverse=True)
-    if len(axes) > len(varying(before)):
-        kept = axes[tracer.choose(len(axes))]
-        tracer.record.tied.append((before, f"{op.name}, {tracer.site()}"))
-        after = merge(tracer.ids, after, [d for d in axes if d != kept])
+    split = len(axes) > len(varying(before))
+    held = [_holders(tracer, after.size(d)) for d in axes] if split or len(axes) == 1 else []
+    options = len(axes) if split else 1
+    if axes and (split or any(held)):
+        reading = tracer.choose(options * (1 + any(held)))
+        kept = axes[reading % options]
+        if split:
+            tracer.record.tied.append((before, f"{op.name}, {tracer.site()}"))
+            after = merge(tracer.ids, after, [d for d in axes if d != kept])
+        if reading >= options and varying(after) == [kept]:
+            path = tracer.modules[-1][0]
+            tracer.record.attributes += [(path, n, None, after.flatten()) for n in held[axes.index(kept)]]
     tracer.set(out, after)
+
+
+def _holders(tracer: Tracer, size: int) -> list[str]:
+    """Attributes of the running module that hold a size as an integer."""
+    attributes = vars(tracer.modules[-1][1]) if tracer.modules else {}
+    return [name for name, held in attributes.items() if type(held) is int and held == size]
 
 
 def _proxy(tracer: Tracer, op: Op, move: Callable[[Tensor], Tensor]) -> bool:

@@ -12,13 +12,12 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from lwdna_core.shrink.assemble import assemble
 from lwdna_core.shrink.errors import TraceError
 from lwdna_core.shrink.forward import Inputs, output_tensors, record_forward, run_forward
 from lwdna_core.shrink.graph import ChannelGraph, Form
-from lwdna_core.shrink.provenance import FREEZE, Record, execute, name_of, numbers_of
+from lwdna_core.shrink.provenance import FREEZE, Record, execute, leaves, name_of, numbers_of
 
 ROUNDS = 200
 
@@ -47,7 +46,7 @@ class _Follower(TorchDispatchMode):
         self.lost = self.lost or i >= len(self.trail.ops) or name != self.trail.ops[i]
         if self.lost:
             return out
-        outputs = [t for t in tree_leaves(out) if isinstance(t, Tensor)]
+        outputs = [t for t in leaves((out,)) if isinstance(t, Tensor)]
         for t, forms in zip(outputs, self.trail.shapes[i], strict=True):
             expected = [self._size(f) for f in forms]
             if len(expected) != t.dim() or any(

@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lwdna_core.shrink.assemble import runs
 from lwdna_core.shrink.errors import ResizeError
-from lwdna_core.shrink.graph import ChannelGraph, check_names
+from lwdna_core.shrink.graph import ChannelGraph, Tokens, check_names
 from lwdna_core.shrink.proof import mismatch
 
 Widths = Mapping[str, int | Sequence[int]]
@@ -92,18 +91,22 @@ def rebuild(
     memo: dict[int, Any] = {}
     changed: set[str] = set()
     tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    starts = dict(zip((g.name for g in graph.groups), np.cumsum([0] + [g.size for g in graph.groups]), strict=False))
+    lists = [np.asarray(kept[g.name]) for g in graph.groups]
     for (name, dim), token in graph.tokens.items():
         if name not in tensors or tensors[name].size(dim) != len(token.element):
             found = list(tensors[name].shape) if name in tensors else "nothing"
             raise ResizeError(f"{name}: expected {len(token.element)} channels on dimension {dim}, found {found}")
     for name, t in tensors.items():
-        new = t.detach().to(device) if device else t.detach()
+        new, shape = t.detach(), list(t.shape)
         for dim in range(t.dim()):
-            if (name, dim) in graph.tokens and (graph.tokens[name, dim].element >= 0).any():
-                index = _index(graph, graph.tokens[name, dim].element, kept, starts)
-                new = new.index_select(dim, torch.from_numpy(index).to(new.device))
+            if (name, dim) in graph.tokens and (token := graph.tokens[name, dim]).runs:
                 changed.add(name)
+                if device == "meta":
+                    shape[dim] += sum(copies * (len(lists[g]) - graph.groups[g].size) for g, _, copies in token.runs)
+                else:
+                    new = new.index_select(dim, torch.from_numpy(_index(graph, token, lists)).to(new.device))
+        if device == "meta":
+            new = torch.empty(shape, dtype=t.dtype, device=device)
         if device or name in changed:
             memo[id(t)] = nn.Parameter(new, t.requires_grad) if isinstance(t, nn.Parameter) else new
     result = copy.deepcopy(network, memo)
@@ -132,19 +135,13 @@ def _own(module: nn.Module) -> list[str]:
     return names
 
 
-def _index(
-    graph: ChannelGraph, element: np.ndarray, kept: Mapping[str, Sequence[int]], starts: Mapping[str, int]
-) -> np.ndarray:
+def _index(graph: ChannelGraph, token: Tokens, kept: list[np.ndarray]) -> np.ndarray:
     """Which old index every new index along a dimension comes from: run by run, fixed entries stay."""
-    pieces: list[tuple[int, np.ndarray]] = [(int(i), np.array([i])) for i in np.nonzero(element < 0)[0]]
-    for g in graph.groups:
-        first = starts[g.name]
-        at = np.nonzero((element >= first) & (element < first + g.size))[0]
-        if len(at):
-            for start, copies in runs(at, element[at] - first, g.size) or ():
-                places = start + copies * np.asarray(kept[g.name])[:, None] + np.arange(copies)
-                pieces.append((start, places.ravel()))
-    return np.concatenate([piece for _, piece in sorted(pieces, key=lambda p: p[0])])
+    pieces, at = [], 0
+    for g, start, copies in token.runs:
+        pieces += [np.arange(at, start), (start + copies * kept[g][:, None] + np.arange(copies)).ravel()]
+        at = start + copies * graph.groups[g].size
+    return np.concatenate([*pieces, np.arange(at, len(token.element))])
 
 
 def _follow(module: nn.Module) -> None:

@@ -206,7 +206,7 @@ CASES = [
     between("softmax", lambda x: x.softmax(1), mixed=names("conv1")),
     between("local-mean", local_mean, mixed=names("conv1")),
     between("normalised", lambda x: F.normalize(x, dim=1), mixed=names("conv1")),
-    between("scaled-by-width", lambda x: x * x.shape[1] ** -0.5, mixed=names("conv1")),
+    between("scaled-by-its-width", lambda x: x * x.shape[1] ** -0.5, mixed=names("conv1")),
 ]  # fmt: skip
 
 # Free or frozen, mixed or not: whatever the engine answers must be right.
