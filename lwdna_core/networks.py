@@ -31,17 +31,16 @@ def build_network(name: str, **kwargs: Any) -> nn.Module:
         pytorchcv:resnet20_cifar10
 
     Raises NetworkError where the name leads nowhere (near names are listed), where the module cannot be imported, where
-    the factory does not take `kwargs`, and where it returns something else than a torch module. What the factory itself
-    raises passes unchanged.
+    the factory fails (with the arguments that it was given), and where it returns something else than a torch module.
     """
     factory = _factory(name)
     try:
         network = factory(**kwargs)
-    except TypeError as error:
-        if error.__traceback__ and error.__traceback__.tb_next:  # raised inside the factory, not by the call
-            raise
+    except Exception as error:  # the factory is the user's code: anything can come out of it
         given = ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
-        raise NetworkError(f"network {name!r}: its factory cannot be called with ({given}): {error}") from error
+        raise NetworkError(
+            f"network {name!r}: its factory, called with ({given}), raised {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(network, nn.Module):
         raise NetworkError(
             f"network {name!r}: expected a torch.nn.Module, its factory returned {type(network).__name__}"

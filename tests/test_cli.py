@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -34,10 +36,11 @@ def test_only_the_chosen_command_is_imported() -> None:
     script = (
         "import sys; from lwdna_core.cli import main\n"
         "try: main(['compare', '--help'])\n"
-        "except SystemExit: print([name for name in sys.modules if name.startswith('lwdna_core.commands.')])"
+        "except SystemExit: print({name for name in sys.modules if name.startswith('lwdna_core.commands.')})"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "['lwdna_core.commands.compare']"
+    imported = ast.literal_eval(done.stdout.splitlines()[-1])
+    assert imported == {"lwdna_core.commands.compare", "lwdna_core.commands.options"}
 
 
 def test_version(tmp_path: Path) -> None:
@@ -70,7 +73,25 @@ def test_a_module_in_the_current_folder_is_found_and_an_interrupt_exits_with_130
 
 
 def test_a_failure_that_is_not_the_users_keeps_its_traceback_and_exits_with_1(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text("def build():\n    return 1 / 0\n")
+    source = """
+        import torch
+
+
+        class Net(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first, self.second = torch.nn.Conv2d(3, 4, 1), torch.nn.Conv2d(4, 2, 1)
+
+            def init_weights(self):
+                1 / 0
+
+            def forward(self, x):
+                return self.second(self.first(x))
+
+
+        build = Net
+        """
+    (tmp_path / "mine.py").write_text(textwrap.dedent(source))
     done = lwdna("shrink", "mine:build", "--input", "3,8,8", folder=tmp_path)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr

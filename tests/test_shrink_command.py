@@ -14,8 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lwdna_core.channel_chart import draw
 from lwdna_core.cli import main
+from lwdna_core.commands import shrink
 from lwdna_core.noise import NoiseBatch, noise_batches, noise_loss
-from lwdna_core.shrink import ChannelConfig, LossError
+from lwdna_core.shrink import ChannelConfig, LossError, criteria
 
 NETWORKS = """
 import torch
@@ -91,6 +92,20 @@ def test_the_files_describe_a_network_inside_the_budget(folder: Path, capsys: py
     assert not list(folder.glob(".*")), "temporary files left"
 
 
+def test_every_criterion_of_the_engine_can_be_chosen() -> None:
+    assert tuple(criteria.CRITERIA) == shrink.CRITERIA
+
+
+def test_aligned_widths_least_channels_and_frozen_groups(folder: Path) -> None:
+    words = ["shrink", "shrink_command_networks:plain", "--input", "3,16,16", "--criterion", "gate", "--floor", "0.1"]
+    assert main([*words, "--macs", "0.8", "--align", "8", "--min-channels", "16", "--freeze", "0"]) == 0
+    config = ChannelConfig.load(folder / "channels.json")
+    assert [group.name for group in config.groups] == ["0", "3", "6"]
+    assert config.widths["0"] == 16 and "kept by freeze='0'" in [frozen.reason for frozen in config.frozen]
+    assert all(config.widths[name] % 8 == 0 and config.widths[name] >= 16 for name in ("3", "6"))
+    assert config.settings["criterion"] == "gate" and config.found.macs <= 0.8 * config.baseline.macs
+
+
 def test_several_inputs_and_a_budget_of_parameters(folder: Path) -> None:
     words = ["shrink", "shrink_command_networks:Siamese", "--input", "3,9,9", "--input", "3,12,12", "--params", "0.7"]
     assert main([*words, "--batches", "1", "--batch-size", "2", "--out", "siamese.json"]) == 0
@@ -119,6 +134,7 @@ def test_an_experiment_lends_its_data_its_loss_and_its_input(folder: Path, capsy
         (["--input", "3,8,8", "--device", "no_such_device"], "no_such_device"),
         (["--input", "4,8,8"], "4"),
         (["--input", "3,8,8", "--macs", "0"], "0"),
+        (["--input", "3,8,8", "--freeze", "0", "--freeze", "layer*"], "layer*"),
     ],
 )
 def test_a_mistake_is_told_and_writes_nothing(

@@ -8,7 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from lwdna_core.errors import LwdnaError
+from lwdna_core.commands.options import count, usable_device
 
 DESCRIPTION = """\
 Train the arms of an experiment (the network as it is, its LW-DNA) under one protocol: same seeds, same batches, same
@@ -30,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EXAMPLES
     parser.add_argument("task", metavar="TASK", help="an installed task: classification")
     parser.add_argument("configs", metavar="CONFIG", nargs="*", help="name or path (default: the task's own choice)")
-    parser.add_argument("--seeds", type=_count, metavar="N", help="seeds 0 .. N-1 (default: the config's)")
+    parser.add_argument("--seeds", type=count, metavar="N", help="seeds 0 .. N-1 (default: the config's)")
     parser.add_argument("--arms", nargs="+", metavar="A", help="what to compare (default: the config's)")
     parser.add_argument(
-        "--max-steps", type=_count, metavar="N", help="end every run after N steps, its schedule scaled to them"
+        "--max-steps", type=count, metavar="N", help="end every run after N steps, its schedule scaled to them"
     )
     parser.add_argument(
         "--work-dir", type=Path, default=Path("work_dirs"), metavar="D", help="where results go (default: %(default)s)"
@@ -44,12 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change existing keys of the config"
     )
     parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
             arms=args.arms and tuple(args.arms),
             work_dir=args.work_dir,
             resume=args.resume,
-            device=_device(args.device),
+            device=usable_device(args.device),
             command=shlex.join(["lwdna", *sys.argv[1:]]),
         )
         failed += run_experiment(request, console)
@@ -97,14 +91,3 @@ def _list(name: str) -> int:
     for arm, what in ARMS.items():
         print(f"  {arm:{width}}  {what.summary}")
     return 0
-
-
-def _device(name: str | None) -> str:
-    import torch
-
-    device = name or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise LwdnaError(f"--device {name}: not usable here: {str(error).splitlines()[0]}") from error
-    return device

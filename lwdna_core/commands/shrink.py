@@ -25,7 +25,11 @@ examples:
   lwdna shrink cifar_resnet20 --input 3,32,32 --macs 0.9 --out channels.json
   lwdna shrink cifar_resnet20 --config resnet20_digits
   lwdna shrink timm:resnet50 --input 3,224,224 --width 1.5 --floor 0.3
+  lwdna shrink timm:resnet50 --input 3,224,224 --align 8 --freeze 'layer1.*'
   lwdna shrink my_siamese:build --input 3,127,127 --input 3,255,255 --params 0.8"""
+
+CRITERIA = ("gradient", "hypernet", "value", "magnitude", "gate", "random", "uniform")
+"""The names in `lwdna_core.shrink.criteria.CRITERIA`, which cannot be had without importing torch."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--classifier-floor", type=float, default=0.45, metavar="S", help="before the classifier (default: %(default)s)"
     )
-    add("--criterion", choices=["gradient", "random", "uniform"], default="gradient", help="(default: %(default)s)")
+    add("--min-channels", type=count, default=1, metavar="N", help="every group keeps so many (default: %(default)s)")
+    add("--align", type=count, default=1, metavar="N", help="found widths are multiples of N, 8 for tensor cores")
+    add("--freeze", action="append", default=[], metavar="PATTERN", help="groups that stay as they are; repeatable")
+    add("--criterion", choices=CRITERIA, default=CRITERIA[0], help="what scores the channels (default: %(default)s)")
     add("--batches", type=count, metavar="N", help="number of random batches (default: 2)")
     add("--batch-size", type=count, metavar="N", help="their size (default: 8)")
     add("--seed", type=int, default=0, metavar="N", help="of weights and data (default: %(default)s)")
@@ -94,6 +101,9 @@ def run(args: argparse.Namespace) -> int:
             criterion=args.criterion,
             floor=args.floor,
             classifier_floor=args.classifier_floor,
+            min_channels=args.min_channels,
+            align=args.align,
+            freeze=args.freeze,
             seed=args.seed,
         )
     config = dataclasses.replace(config, network=args.network, settings={**config.settings, "scores": scores})

@@ -8,16 +8,23 @@ from statistics import fmean
 from typing import Any
 
 from lwdna_core.compare.arms import ARMS, BASELINE
+from lwdna_core.compare.protocol import differences
 from lwdna_core.compare.results import FORMAT
 from lwdna_core.compare.statistics import METHOD, paired_difference, summary, verdict
 from lwdna_core.compare.task import Task
+from lwdna_core.errors import LwdnaError
 
 
 def compare_results(task: Task, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Arms by mean, spread and cost, and every arm's paired difference to the baseline.
 
-    `results` are the contents of `result.json` files of one fingerprint, at least one.
+    `results` are the contents of `result.json` files of one fingerprint, at least one. Raises LwdnaError where they are
+    of several, with the keys that differ.
     """
+    for other in results:
+        if other["fingerprint"] != results[0]["fingerprint"]:
+            keys = "; ".join(differences(results[0]["protocol"], other["protocol"]))
+            raise LwdnaError(f"{task.name}: runs of several protocols cannot be compared: {keys}")
     arms: dict[str, Any] = {}
     for arm in sorted({r["arm"] for r in results}, key=lambda arm: (*ARMS, arm).index(arm)):
         runs = sorted((r for r in results if r["arm"] == arm), key=lambda r: int(r["seed"]))

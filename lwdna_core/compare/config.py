@@ -15,7 +15,12 @@ from lwdna_core.compare.arms import ARMS
 from lwdna_core.compare.task import Task, find_task, unknown
 from lwdna_core.errors import LwdnaError
 
-_SHRINK = ("macs", "params", "width", "criterion", "floor", "classifier_floor", "classifier", "embedding", "batches")
+_SHRINK: dict[str, type | tuple[type, ...]] = {
+    "macs": (int, float), "params": (int, float, type(None)), "width": (int, float), "criterion": str,
+    "floor": (int, float), "classifier_floor": (int, float), "floors": dict, "ceilings": dict, "min_channels": int,
+    "align": int, "freeze": (list, tuple), "classifier": bool, "embedding": int, "batches": int,
+}  # fmt: skip
+"""What `experiment.shrink` may hold: arguments of `lwdna_core.shrink.find`, and the number of batches."""
 _NEEDED = (
     "model", "train_dataloader.dataset.type", "train_dataloader.batch_size", "train_cfg.max_epochs", "optim_wrapper",
     "val_dataloader.dataset.type", "val_dataloader.batch_size", "val_cfg", "val_evaluator",
@@ -73,12 +78,18 @@ def load_experiment(task: str, config: str, options: Sequence[str] = (), max_ste
         _look_up(cfg, key, path)
     if not cfg.train_cfg.get("by_epoch", "type" not in cfg.train_cfg):
         raise LwdnaError(f"{path}: train_cfg: expected by_epoch=True; runs are counted in epochs")
+    for key in ("train_dataloader", "val_dataloader"):
+        for name in cfg[key]:
+            if name not in ("dataset", "batch_size"):
+                raise LwdnaError(f"{path}: {key}.{name}: sets lie on the device and know only dataset and batch_size")
     settings = cfg.experiment
     if cfg.train_dataloader.dataset.type not in plug.datasets:
         raise unknown(f"data set of {path}:", cfg.train_dataloader.dataset.type, plug.datasets)
     for key in settings.shrink:
         if key not in _SHRINK:
             raise unknown(f"key of experiment.shrink in {path}:", key, _SHRINK)
+        if not isinstance(settings.shrink[key], _SHRINK[key]):
+            raise LwdnaError(f"{path}: experiment.shrink.{key} cannot be {settings.shrink[key]!r}")
     shrink = {"batches": 2, **settings.shrink.to_dict()}
     _expect(path, "experiment.shrink.batches", shrink["batches"], int)
     if shrink.get("params") is not None:

@@ -61,7 +61,7 @@ def run_experiment(request: Request, console: Console) -> int:
     grid = [
         Run(
             request.task, request.config, request.options, request.max_steps, seed, arm,
-            folder / f"seed{seed}" / arm, request.device, request.command,
+            folder / f"seed{seed}" / arm, fingerprint(hashed), request.device, request.command,
         )
         for seed in seeds for arm in arms
     ]  # fmt: skip
@@ -146,16 +146,17 @@ def baseline_channels(experiment: Experiment, seed: int) -> ChannelConfig:
 
 def _check_folder(folder: Path, experiment: Experiment, hashed: dict[str, Any], resume: bool) -> None:
     """Raise LwdnaError where the folder holds runs of another protocol, other searches, or unfinished runs."""
-    for path in [folder / "protocol.json", *sorted(folder.glob("seed*/*/result.json"))]:
+    unfinished = [
+        home for home in sorted(folder.glob("seed*/*"))
+        if home.is_dir() and home.name != "search" and not (home / "result.json").exists()
+    ]  # fmt: skip
+    begun = [folder / "protocol.json"] if any(next(home.glob("*.pth"), None) for home in unfinished) else []
+    for path in [*begun, *sorted(folder.glob("seed*/*/result.json"))]:
         if path.exists() and (there := read_json(path))["fingerprint"] != fingerprint(hashed):
             keys = "; ".join(differences(there["protocol"], hashed))
             raise LwdnaError(f"{path} is of another protocol (there, now): {keys}: choose another --work-dir")
     for path in sorted(folder.glob("seed*/search/channels.json")):
         check_search(path, experiment.shrink)
-    unfinished = [
-        home for home in sorted(folder.glob("seed*/*"))
-        if home.is_dir() and home.name != "search" and not (home / "result.json").exists()
-    ]  # fmt: skip
     if unfinished and not resume:
         names = ", ".join(str(home.relative_to(folder)) for home in unfinished)
         raise LwdnaError(f"{folder} has unfinished runs ({names}): --resume goes on with them")

@@ -56,8 +56,11 @@ def environment(device: str) -> dict[str, Any]:
 
 
 def commit() -> str | None:
-    """Commit of the repository that the command runs in ("-dirty" with changes), None outside of one."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    """Commit of the checkout that this package runs from ("-dirty" with changes), None where it was installed."""
+    home = Path(__file__).parents[2]
+    if not (home / ".git").exists():
+        return None
+    command = ["git", "-C", str(home), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):

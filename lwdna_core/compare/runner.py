@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import torch
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
-from safetensors.torch import save_model
 from torch import nn
 
 from lwdna_core.compare.checkpoints import CheckpointHook, allow_mmengine_checkpoints, last_checkpoint
@@ -24,6 +22,8 @@ from lwdna_core.compare.recorder import Recorder
 from lwdna_core.compare.results import FORMAT, commit, environment, write_json
 from lwdna_core.compare.schedule import Limited, scale_schedulers
 from lwdna_core.data.resident import ResidentLoader
+from lwdna_core.errors import LwdnaError
+from lwdna_core.export import save
 from lwdna_core.networks import build_network
 from lwdna_core.shrink import ChannelConfig
 
@@ -37,6 +37,7 @@ class Run:
 
     Attributes:
         task, config, options, max_steps: see `load_experiment`.
+        fingerprint: of the protocol that the run belongs to.
         device: torch's name of it.
         command: the command line that asked for the run, for the record.
     """
@@ -48,6 +49,7 @@ class Run:
     seed: int
     arm: str
     folder: Path
+    fingerprint: str
     device: str
     command: str
 
@@ -58,6 +60,9 @@ def train(run: Run, progress: Progress) -> dict[str, Any]:
     Returns what `result.json` holds.
     """
     experiment = load_experiment(run.task, run.config, run.options, run.max_steps)
+    hashed = protocol(experiment)
+    if run.fingerprint != fingerprint(hashed):
+        raise LwdnaError(f"{run.config}: the config or its data changed while the comparison was running")
     channels = ChannelConfig.load(run.folder / "channels.json")
     network = build_arm(experiment, channels, run.seed)
     loader = training_loader(experiment, run.seed, run.device)
@@ -74,7 +79,6 @@ def train(run: Run, progress: Progress) -> dict[str, Any]:
         runner.logger.handlers.clear()
 
     last = recorder.curve[-1]
-    hashed = protocol(experiment)
     result = {
         "format": FORMAT,
         "task": run.task,
@@ -98,7 +102,7 @@ def train(run: Run, progress: Progress) -> dict[str, Any]:
             "macs": _PASSES * channels.found.macs * loader.samples(int(last["step"])),
         },
     }
-    _save_weights(network, run.folder / "model.safetensors")
+    save(network, channels, run.folder)
     write_json(run.folder / "result.json", result)
     return result
 
@@ -156,6 +160,7 @@ def _build_runner(
     held_out = ResidentLoader(load_set(experiment, "val_dataloader").to(run.device), cfg.val_dataloader.batch_size)
     interval = cfg.get("default_hooks", {}).get("checkpoint", {}).get("interval", 1)
     allow_mmengine_checkpoints()
+    reseed(run.seed, NETWORK, 2)  # building the network drew more or fewer numbers, arm by arm
     checkpoint = last_checkpoint(run.folder)
     return _Runner(
         model=MODELS.build(cfg.model, default_args={"network": network}).to(run.device),
@@ -179,10 +184,3 @@ def _build_runner(
         resume=checkpoint is not None,
         cfg=cfg,
     )
-
-
-def _save_weights(network: nn.Module, path: Path) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.touch()  # the library would create it readable by its owner only
-    save_model(network, str(aside))
-    os.replace(aside, path)

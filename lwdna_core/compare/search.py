@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from inspect import signature
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,7 +87,12 @@ def search(experiment: Experiment, shrink: Mapping[str, Any], seed: int, folder:
 def check_search(path: Path, shrink: Mapping[str, Any]) -> ChannelConfig:
     """Read a search's result. Raises LwdnaError if it was made with other settings."""
     found = ChannelConfig.load(path)
-    for key, value in shrink.items():
+    defaults = {
+        k: p.default
+        for k, p in signature(find).parameters.items()
+        if k in found.settings and k not in ("macs", "params")
+    }
+    for key, value in {**defaults, **shrink}.items():
         if found.settings.get(key) != value:
             raise LwdnaError(
                 f"{path} was searched with {key}={found.settings.get(key)}, now {key}={value} is asked for: "

@@ -98,8 +98,9 @@ def _groups(
         for g in np.unique(grouping.group[elements[elements >= 0]]):
             mixed[g][op] = None
     built, names = [], Counter[str]()
+    place = {name: i for i, name in enumerate(record.shapes)}  # registered first, whatever ran first in this mode
     for g, size in enumerate(grouping.sizes):
-        first = next((s for s in slots[g] if s.role == "makes"), slots[g][0])
+        first = min(slots[g], key=lambda s: (s.role != "makes", place[s.tensor]))
         names[name := owner(first.tensor)] += 1
         unique = name if names[name] == 1 else f"{name}#{names[name]}"
         feeds = any((s.tensor, s.dim) in classifiers for s in slots[g])

@@ -74,10 +74,10 @@ def bounds(
             found[g.name] = Bounds(g.size, g.size)
             continue
         low, high = matching(g.name, floors), matching(g.name, ceilings)
-        share = floors[low] if low else classifier_floor if g.feeds_classifier else floor
-        least = max(channels(share, g.size), min(min_channels, g.size))
-        most = channels(ceilings[high], g.size) if high else g.size
-        least, most = max((least + align // 2) // align, 1) * align, most // align * align
+        share = floors[low] if low else float(classifier_floor if g.feeds_classifier else floor)
+        most = (channels(ceilings[high], g.size) if high else g.size) // align * align
+        least = max((channels(share, g.size) + align // 2) // align, 1, -(-min_channels // align)) * align
+        least = least if low else min(least, g.size // align * align)
         if least > most:
             raise BudgetError(
                 f"group {g.name!r} of {g.size} widened channels must keep at least {least} and at most {most}"

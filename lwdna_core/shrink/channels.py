@@ -143,9 +143,15 @@ class ChannelConfig:
             for key in ("baseline", "widened", "found"):
                 values[key] = _typed(Totals(**_mapping(key, values[key])))
             for key, kind in (("groups", GroupWidths), ("frozen", FrozenGroup)):
+                if not isinstance(values[key], (list, tuple)):
+                    raise TypeError(f"{key} must be a list, got {values[key]!r}")
                 values[key] = tuple(_typed(kind(**_mapping(key, item))) for item in values[key])
             values["unscored"] = tuple(values.get("unscored", ()))
-            values["search"] = SearchCost(**_mapping("search", values["search"])) if values.get("search") else None
+            for key, kinds in _KINDS.items():
+                if key in values and not isinstance(values[key], kinds):
+                    raise TypeError(f"{key} cannot be {values[key]!r}")
+            if values.get("search") is not None:
+                values["search"] = _typed(SearchCost(**_mapping("search", values["search"])))
             return cls(**values)
         except KeyError as error:
             raise ConfigError(f"{source}: key {error} is missing") from None
@@ -178,6 +184,12 @@ class ChannelConfig:
         return cls.from_dict(data, str(path))
 
 
+_KINDS: dict[str, tuple[type, ...]] = {
+    "network": (str, type(None)), "input": (list, dict), "limits": (str, type(None)), "settings": (dict,),
+    "seed": (int,),
+}  # fmt: skip
+
+
 def _mapping(key: str, item: Any) -> Mapping[str, Any]:
     if not isinstance(item, Mapping):
         raise TypeError(f"{key} must hold objects, got {item!r}")
@@ -187,8 +199,8 @@ def _mapping(key: str, item: Any) -> Mapping[str, Any]:
 def _typed(item: Any) -> Any:
     """Check the numbers of a dataclass of ours."""
     for key, value in asdict(item).items():
-        expected = {"name": str, "reason": str, "at_floor": bool, "unscored": bool}.get(key, int)
-        if type(value) is not expected:
+        expected = {"name": str, "reason": str, "at_floor": bool, "unscored": bool, "seconds": float}.get(key, int)
+        if type(value) is not expected and not (expected is float and type(value) is int):
             raise TypeError(f"{key} must be of type {expected.__name__}, got {value!r}")
     return item
 

@@ -12,7 +12,18 @@ from torch import nn
 from lwdna_core.shrink.errors import LossError
 from lwdna_core.shrink.graph import ChannelGraph
 from lwdna_core.shrink.hypernet import Hypernetwork, attach, redraw, sides
-from lwdna_core.shrink.saliency import Criterion, Loss, Scores, Settings, backward, by_group, checked, gradient, unread
+from lwdna_core.shrink.saliency import (
+    Criterion,
+    Loss,
+    Scores,
+    Settings,
+    backward,
+    by_group,
+    checked,
+    gradient,
+    reached,
+    unread,
+)
 
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.1, 0.9, 1e-4
 """Of the published search: SGD on everything, latents and hypernetwork included."""
@@ -97,7 +108,7 @@ def gate(network: nn.Module, graph: ChannelGraph, batches: Iterable[Any], loss: 
         if weight.grad is not None:
             product = (weight.grad * weight.detach()).movedim(layer.in_dim, 0).flatten(1).sum(1)
             total.index_add_(0, ins.to(total.device), product)
-    return Scores.of(by_group(graph, total.abs()), unread(graph, read), count)
+    return Scores.of(by_group(graph, total.abs()), unread(graph, reached(network, read)), count)
 
 
 def uniform(network: nn.Module, graph: ChannelGraph, batches: Iterable[Any], loss: Loss, settings: Settings) -> Scores:

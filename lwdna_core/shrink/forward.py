@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +55,9 @@ def run_forward(
         for t in tree_leaves((args, kwargs)):
             if isinstance(t, Tensor):
                 _enter(mode, t)
-    with _swapped(network, stand_ins), torch.no_grad(), _same_randomness(), mode:
+    # A single example at 1 x 1 has no batch statistics, which matters to training and not to an analysis.
+    any_batch = patch.object(torch.nn.functional, "_verify_batch_size", lambda size: None)
+    with any_batch, _swapped(network, stand_ins), torch.no_grad(), _same_randomness(), mode:
         return network(*args, **kwargs)
 
 
@@ -64,7 +67,11 @@ def _swapped(network: nn.Module, stand_ins: Mapping[int, Tensor]) -> Iterator[No
 
     `torch.func.functional_call` does the same but for modules registered under two names, which it leaves broken.
     """
-    held = [(own, dict(own)) for m in network.modules() for own in (m._parameters, m._buffers)]
+    modules = list(network.modules())
+    held = [(own, dict(own)) for m in modules for own in (m._parameters, m._buffers)]
+    # What the forward remembers (a grid, a counter, features) would be of the stand-ins' kind.
+    remembered = [(m.__dict__, dict(m.__dict__)) for m in modules]
+    lists = [(v, list(v)) for _, kept in remembered for k, v in kept.items() if type(v) is list and k[0] != "_"]
     try:
         for own, before in held:
             for name, t in before.items():
@@ -75,6 +82,11 @@ def _swapped(network: nn.Module, stand_ins: Mapping[int, Tensor]) -> Iterator[No
         for own, before in held:
             own.clear()
             own.update(before)  # type: ignore[arg-type]
+        for now, kept in remembered:
+            now.clear()
+            now.update(kept)
+        for now_list, entries in lists:
+            now_list[:] = entries
 
 
 @contextmanager
@@ -91,10 +103,11 @@ def _same_randomness() -> Iterator[None]:
 
 
 def _enter(tracer: Tracer, t: Tensor) -> None:
-    """An input: what lies along its dimension 1 (the channels of an image) is fixed."""
-    ids = tracer.ids.fresh(t.size(1) if t.dim() > 1 else 1)
+    """An input: whatever its layout, everything in it is fixed."""
+    ids = tracer.ids.fresh(1)
     tracer.ids.freeze(ids, "the network's input")
-    tracer.set(t, ids.reshape([1, -1] + [1] * (t.dim() - 2)) if t.dim() > 1 else ids)
+    tracer.record.entering.append(int(ids))
+    tracer.set(t, ids.reshape([1] * t.dim()))
 
 
 def record_forward(network: nn.Module, inputs: Inputs, decisions: Decisions) -> tuple[Record, str | None]:

@@ -48,9 +48,7 @@ def convolution(tracer: Tracer, op: Op) -> None:
         ids = nothing(x.shape)
     if view is None or not _whole(view, tracer.record.shapes[view.name]):
         if view is not None or tracer.ids_of(w) is None:
-            reason = f"{op.name} with a weight that is computed, {tracer.site()}"
-            tracer.record.opaque[tracer.modules[-1][0] if tracer.modules else op.name] = (out.size(1), reason)
-            return unknown(tracer, op)
+            return _opaque(tracer, op, out.size(1), "with a weight that is computed")
         return _correlate(tracer, ids, tracer.ids_of(w), groups, out, kernel)
     small = core(ids)
     if (along := _along_channels(small, x, w, out)) is not None:
@@ -59,11 +57,12 @@ def convolution(tracer: Tracer, op: Op) -> None:
         return _count(tracer, out, [], kernel)
     if varying(small) and 1 not in varying(small):  # channels folded into the batch: a kernel shared by all
         if w.size(0) > 1 or w.size(1) > 1 or set(varying(small)) != {0}:
-            return unknown(tracer, op)
+            return _opaque(tracer, op, out.size(1), "over channels that do not lie along dimension 1")
         tracer.set(out, small)
         return _count(tracer, out, [], kernel)
     record, name = tracer.record, view.name
-    read, n = channel_ids(tracer, ids, 1), x.size(1)
+    n = x.size(1)
+    read = nothing([n]) if small.numel() == 1 and int(small) in record.entering else channel_ids(tracer, ids, 1)
     in_dim, out_dim = (0, 1) if transposed else (1, 0)
     if groups > 1 and groups == n:  # depthwise: every channel goes on, `multiplier` times
         made = read.repeat_interleave(out.size(1) // n)
@@ -84,6 +83,17 @@ def convolution(tracer: Tracer, op: Op) -> None:
     else:
         known = record.labels.get((name, 1))
         _count(tracer, out, [known] if known is not None else [], kernel * (1 if known is not None else w.size(1)))
+
+
+def _report(tracer: Tracer, op: Op, size: int, why: str) -> None:
+    path = tracer.modules[-1][0] if tracer.modules else op.name
+    tracer.record.opaque[path or op.name] = (size, f"{op.name} {why}, {tracer.site()}")
+
+
+def _opaque(tracer: Tracer, op: Op, size: int, why: str) -> None:
+    """A layer that is beyond us: reported, and everything stays."""
+    _report(tracer, op, size, why)
+    unknown(tracer, op)
 
 
 def _along_channels(small: Tensor, x: Tensor, w: Tensor, out: Tensor) -> Tensor | None:
@@ -153,11 +163,12 @@ def _project(tracer: Tracer, op: Op, x: Tensor, axis: int, view: ParamView, k_di
     small = core(ids) if ids is not None else nothing([1] * x.dim())
     axis, out_axis = axis % x.dim(), (m_dim if axis == -1 else -2) % out.dim()
     inner = x.size(axis)
-    if varying(small) and axis not in varying(small):  # applied to positions, not to channels
+    if varying(small) and axis not in varying(small):
+        _report(tracer, op, out.size(out_axis), "over positions, not channels")
         tracer.set(out, small)
         return _count(tracer, out, [], inner)
     if k is None or m is None or k == m or math.prod(shape) != shape[k] * shape[m]:
-        return unknown(tracer, op)
+        return _opaque(tracer, op, out.size(out_axis), "with a weight of another shape than (out, in)")
     if not varying(small) and inner > 1:
         tracer.ids.freeze(small, f"flattened to {inner} features, {tracer.site()}")
         read = nothing([inner])

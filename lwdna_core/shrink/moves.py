@@ -40,6 +40,7 @@ def view(tracer: Tracer, op: Op) -> None:
         if reading >= options and varying(after) == [kept]:
             path = tracer.modules[-1][0]
             tracer.record.attributes += [(path, n, None, after.flatten()) for n in held[axes.index(kept)]]
+            tracer.record.following.add(tracer.line())
     tracer.set(out, after)
 
 
@@ -192,6 +193,7 @@ def _follow(tracer: Tracer, op: Op, small: Tensor, dim: int) -> bool:
         elif type(held) is int:
             found += [(path, name, None, line[a:b]) for (a, b) in spans if b - a == held][:1]
     tracer.record.attributes += found
+    tracer.record.following.add(tracer.line())
     return {int(ids.numel()) for *_, ids in found} == set(sizes)
 
 

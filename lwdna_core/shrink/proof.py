@@ -134,13 +134,22 @@ def _settle(network: nn.Module, inputs: Inputs, decisions: Decided) -> tuple[Cha
         graph = assemble(record, network, inputs, device)
         scaled: list[int] = []
         fault = next((f for probe in _probes(graph) if (f := _try(network, graph, probe, scaled)) is not None), None)
-        if fault is None:
+        if fault is not None:
+            _decide(network, graph, record, fault, decisions)
+        elif record.following and _computes(graph, scaled):
+            decisions = {**decisions, **dict.fromkeys(record.following, FREEZE)}
+        else:
             if scaled:  # attention scaled by a width, for one: at fewer channels it computes something else
                 _note_scaled(record, set(scaled))
                 graph = assemble(record, network, inputs, device)
             return graph, record, decisions
-        _decide(network, graph, record, fault, decisions)
     raise TraceError(f"the network is too strange to analyse: {ROUNDS} readings of it failed, the last at {fault}")
+
+
+def _computes(graph: ChannelGraph, scaled: list[int]) -> bool:
+    """Whether the forward also computes with a number that was rewritten as a size: then it is more than a size."""
+    sizes = {a.form[0] + sum(n * graph.groups[g].size for g, n in a.form[1]) for a in graph.attributes}
+    return any(n in sizes for i in scaled for n in graph.trail.numbers[i])
 
 
 def _note_scaled(record: Record, indices: set[int]) -> None:
@@ -156,13 +165,13 @@ def _untried(graph: ChannelGraph, record: Record) -> dict[str, int]:
 
 
 def _probes(graph: ChannelGraph) -> list[dict[str, int]]:
-    """Widths below and above the present ones, in ratios that differ from group to group; never a single channel, for
+    """Widths below and above the present ones, by numbers that differ from group to group; never a single channel, for
     which PyTorch may take other operations.
     """
     if not graph.groups:
         return []
-    fewer = {g.name: max(min(2, g.size), round(g.size * (0.5 + 0.07 * (i % 5)))) for i, g in enumerate(graph.groups)}
-    more = {g.name: g.size + 1 + max(1, round(g.size * (0.2 + 0.06 * (i % 4)))) for i, g in enumerate(graph.groups)}
+    fewer = {g.name: max(min(2, g.size), g.size - 1 - i % max(1, g.size // 2)) for i, g in enumerate(graph.groups)}
+    more = {g.name: g.size + 1 + i for i, g in enumerate(graph.groups)}
     return [fewer, more]
 
 

@@ -89,7 +89,8 @@ class Record:
     `labels[tensor, dim]` holds the ids that lie along a dimension of a parameter or buffer, in their order;
     `standardised` says by which operation a weight is normalised over a dimension; `opaque` what layers with computed
     weights make; `masks` which weights meet a tensor of their own shape; `tied` which operation tied the channels of
-    one axis to each other; `attributes` which attribute of a module (or which entry of it) counts which ids.
+    one axis to each other; `attributes` which attribute of a module (or which entry of it) counts which ids, and
+    `following` the lines of code that read them.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -103,6 +104,8 @@ class Record:
     standardised: dict[tuple[str, int], str] = field(default_factory=dict)
     opaque: dict[str, tuple[int, str]] = field(default_factory=dict)
     attributes: list[tuple[str, str, int | None, Tensor]] = field(default_factory=list)
+    following: set[str] = field(default_factory=set)
+    entering: list[int] = field(default_factory=list)
     leaving: list[Tensor] = field(default_factory=list)
     outputs: list[tuple[int, ...]] = field(default_factory=list)
     tied: list[tuple[Tensor, str]] = field(default_factory=list)

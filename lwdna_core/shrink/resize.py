@@ -28,9 +28,8 @@ def resize(network: nn.Module, graph: ChannelGraph, widths: Widths, *, initialis
         network: the network that `graph` was traced from (or one built alike).
         widths: by group name, either how many channels (the first ones stay, or new ones are added), or which elements
             stay, in this order. Groups that are not named keep their channels.
-        initialise: draw all parameters afresh by the network's own rule: its `init_weights()` if it has one, else the
-            `reset_parameters()` of its modules. Without it, tensors that only shrink keep their values, and those that
-            grow are drawn afresh.
+        initialise: draw all parameters afresh by the network's own rule (see `initialise_weights`). Without it, tensors
+            that only shrink keep their values, and those that grow are drawn afresh.
 
     Raises:
         ResizeError: for unknown groups, widths below 1, elements out of range or named twice, tensors whose shape is
@@ -52,16 +51,30 @@ def resize(network: nn.Module, graph: ChannelGraph, widths: Widths, *, initialis
     return resized
 
 
+@torch.no_grad()
 def initialise_weights(network: nn.Module) -> None:
-    """Draw all parameters by the network's own rule: `init_weights()` if it has one, else `reset_parameters()` of every
-    module; parameters that no module resets stay.
+    """Draw all trained parameters by the network's own rule.
+
+    That is the `reset_parameters()` of every module, then `init_weights()` of the outermost modules that have it, by
+    which a network says more. A network that initialises in its constructor says nothing, and gets torch's defaults.
+    Parameters outside such modules stay, and so do those that are not trained (preprocessing with fixed weights).
     """
-    own = getattr(network, "init_weights", None)
+    trained = any(p.requires_grad for p in network.parameters())
+    fixed = {p: p.clone() for p in network.parameters() if trained and not p.requires_grad}
     for module in network.modules():
         if callable(reset := getattr(module, "reset_parameters", None)):
             reset()
-    if callable(own):
+    _init_weights(network)
+    for p, values in fixed.items():
+        p.copy_(values)
+
+
+def _init_weights(module: nn.Module) -> None:
+    if callable(own := getattr(module, "init_weights", None)):
         own()
+    else:
+        for child in module.children():
+            _init_weights(child)
 
 
 def _kept(graph: ChannelGraph, widths: Widths) -> dict[str, list[int]]:

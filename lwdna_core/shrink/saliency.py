@@ -45,7 +45,7 @@ class Scores:
     @classmethod
     def of(cls, values: dict[str, Tensor], unscored: tuple[str, ...], batches: int) -> Scores:
         """From tensors on any device."""
-        return cls({name: v.detach().cpu().numpy() for name, v in values.items()}, unscored, batches)
+        return cls({name: v.detach().double().cpu().numpy() for name, v in values.items()}, unscored, batches)
 
 
 def gradient(network: nn.Module, graph: ChannelGraph, batches: Iterable[Any], loss: Loss, settings: Settings) -> Scores:
@@ -55,7 +55,7 @@ def gradient(network: nn.Module, graph: ChannelGraph, batches: Iterable[Any], lo
     """
     latents = redraw(network, graph, embedding=settings.embedding, seed=settings.seed, classifier=settings.classifier)
     count = backward(network, batches, loss)
-    return Scores.of(gradient_score(network, graph, latents), unread(graph, latents.layers), count)
+    return Scores.of(gradient_score(network, graph, latents), unread(graph, reached(network, latents.layers)), count)
 
 
 def gradient_score(network: nn.Module, graph: ChannelGraph, latents: Latents) -> dict[str, Tensor]:
@@ -81,6 +81,12 @@ def by_group(graph: ChannelGraph, latents: Tensor) -> dict[str, Tensor]:
     """A value per latent variable, those of the free groups first, as a vector per group."""
     sizes = [g.size for g in graph.groups]
     return dict(zip(graph.widths, latents[: sum(sizes)].split(sizes), strict=True))
+
+
+def reached(network: nn.Module, layers: Iterable[Side]) -> list[Side]:
+    """The layers that the loss depends on: those whose weights have a gradient other than zero."""
+    gradients = {name: p.grad for name, p in network.named_parameters()}
+    return [side for side in layers if (g := gradients[side[0].tensor]) is not None and bool((g != 0).any())]
 
 
 def unread(graph: ChannelGraph, layers: Iterable[Side]) -> tuple[str, ...]:

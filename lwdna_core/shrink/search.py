@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -13,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lwdna_core.shrink.budget import bounds, check_budget, check_patterns, fit, matching
 from lwdna_core.shrink.channels import ChannelConfig, GroupWidths, SearchCost, Totals, shapes_of
 from lwdna_core.shrink.criteria import CRITERIA
-from lwdna_core.shrink.errors import BudgetError
+from lwdna_core.shrink.errors import BudgetError, LossError
 from lwdna_core.shrink.forward import Inputs
 from lwdna_core.shrink.graph import FrozenGroup
 from lwdna_core.shrink.proof import trace
@@ -80,7 +81,8 @@ def find(
         True
         >>> y = config.apply(net)(x)
     """
-    _check(criterion, floor=floor, classifier_floor=classifier_floor, embedding=embedding, align=align, width=width)
+    _check(criterion, floor=floor, classifier_floor=classifier_floor, embedding=embedding, align=align, width=width,
+           min_channels=min_channels)  # fmt: skip
     started = time.perf_counter()
     devices = {p.device for p in network.parameters() if p.device.type == "cuda"}
     with torch.random.fork_rng(devices=[d.index or 0 for d in devices]):
@@ -104,6 +106,11 @@ def find(
         counter = FlopCounterMode(display=False)
         with counter:
             scores = CRITERIA[criterion](widened, graph, batches, loss, Settings(embedding, classifier, seed))
+    for name, score in scores.values.items():
+        if not np.isfinite(score).all():
+            raise LossError(
+                f"the score of group {name!r} is not finite: the loss has a gradient of NaN or infinity there"
+            )
     chosen = fit(
         graph, scores.values, limits, scores.unscored, budget=budget, reference=reference, cost=cost, align=align
     )
@@ -139,6 +146,7 @@ def _check(criterion: str, **numbers: float) -> None:
     for name in ("floor", "classifier_floor"):
         if not 0 <= numbers[name] <= 1:
             raise BudgetError(f"{name} is a share of the widened channels, between 0 and 1; got {numbers[name]:g}")
-    for name in ("embedding", "align", "width"):
-        if not numbers[name] >= 1:
-            raise BudgetError(f"{name} must be at least 1; got {numbers[name]:g}")
+    for name in ("embedding", "align", "width", "min_channels"):
+        if not 1 <= numbers[name] < float("inf") or (name != "width" and numbers[name] != int(numbers[name])):
+            kind = "number" if name == "width" else "whole number"
+            raise BudgetError(f"{name} must be a {kind} of at least 1; got {numbers[name]:g}")

@@ -101,7 +101,7 @@ def nan(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
     [
         (lambda network, batch: network(batch[0]), ["loss", "[4, 10]"]),
         (lambda network, batch: F.cross_entropy(network(batch[0]), batch[1], reduction="none"), ["loss", "[4]"]),
-        (lambda network, batch: float(cross_entropy(network, batch)), ["float"]),
+        (lambda network, batch: cross_entropy(network, batch).item(), ["float"]),
         (lambda network, batch: None, ["None"]),
         (lambda network, batch: cross_entropy(network, batch).detach(), ["gradient"]),
         (lambda network, batch: torch.tensor(1.0, requires_grad=True), ["gradient"]),

@@ -1,0 +1,40 @@
+"""Rows of figures, printed as Markdown tables at the end of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+Report = dict[str, list[str]]
+_REPORT = pytest.StashKey[Report]()
+
+
+@pytest.fixture(scope="session")
+def report(pytestconfig: pytest.Config) -> Callable[..., None]:
+    """Add a row of cells to the table with this header."""
+    tables = pytestconfig.stash.setdefault(_REPORT, {})
+
+    def add(header: str, *cells: object) -> None:
+        tables.setdefault(header, []).append("| " + " | ".join(map(str, cells)) + " |")
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for header, rows in config.stash.get(_REPORT, {}).items():
+        columns = header.count("|") + 1
+        terminalreporter.write_line("\n".join(["", f"| {header} |", "|" + "---|" * columns, *rows]))
+
+
+@pytest.fixture
+def cpu_seconds() -> Callable[[Callable[[], object]], float]:
+    """CPU seconds of a call: what other processes do on the machine counts for little."""
+
+    def measure(call: Callable[[], object]) -> float:
+        started = time.process_time()
+        call()
+        return time.process_time() - started
+
+    return measure

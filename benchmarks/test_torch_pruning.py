@@ -1,0 +1,80 @@
+"""Trace and resize of 20 networks against Torch-Pruning, which builds its groups and prunes them alike, in one run."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from lwdna_core.networks import build_network
+from lwdna_core.shrink import resize, trace
+
+torch_pruning = pytest.importorskip("torch_pruning")
+pytestmark = pytest.mark.benchmark(timer=time.process_time)
+
+NETWORKS = (
+    "resnet50", "preresnet18", "resnext50_32x4d", "seresnet50", "densenet121", "vgg16", "mobilenet_w1",
+    "mobilenetv2_w1", "mobilenetv3_large_w1", "mnasnet_b1", "mixnet_s", "efficientnet_b0", "shufflenetv2_w1",
+    "squeezenet_v1_1", "regnetx002", "regnety004", "dla34", "vovnet39", "peleenet", "xception",
+)  # fmt: skip
+HEADER = "network | trace, s | trace and resize, s | Torch-Pruning, s | ratio"
+KEEP = 0.7
+
+
+@pytest.fixture(scope="module")
+def totals(report: Callable[..., None]):  # type: ignore[no-untyped-def]
+    """Seconds of both on the networks that both can do."""
+    warm = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 4, 3))
+    ours(warm, torch.randn(1, 3, 16, 16))
+    theirs(warm, torch.randn(1, 3, 16, 16))
+    seconds: list[tuple[float, float, float]] = []
+    yield seconds
+    if seconds:
+        traced, own, other = (sum(column) for column in zip(*seconds, strict=True))
+        report(HEADER, f"total of {len(seconds)}", f"{traced:.2f}", f"{own:.2f}", f"{other:.2f}", f"{other / own:.2f}")
+        median = statistics.median(b / a for _, a, b in seconds)
+        report(HEADER, "median", "", "", "", f"{median:.2f}")
+
+
+def ours(network: nn.Module, x: torch.Tensor) -> float:
+    """Drop 30 % of every group; returns the CPU seconds of the trace alone."""
+    started = time.process_time()
+    graph = trace(network, x)
+    traced = time.process_time() - started
+    resize(network, graph, {g.name: max(1, round(KEEP * g.size)) for g in graph.groups})
+    return traced
+
+
+def theirs(network: nn.Module, x: torch.Tensor) -> None:
+    """The same with Torch-Pruning's high-level pruner and random scores, in place."""
+    keep = [m for m in network.modules() if isinstance(m, nn.Linear) and m.out_features == 1000]
+    pruner = torch_pruning.pruner.BasePruner(
+        network, x, importance=torch_pruning.importance.RandomImportance(), pruning_ratio=1 - KEEP, ignored_layers=keep
+    )
+    pruner.step()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_trace_and_resize(  # type: ignore[no-untyped-def]
+    name: str, benchmark, totals, report: Callable[..., None], cpu_seconds: Callable[..., float]
+) -> None:
+    pytest.importorskip("pytorchcv")
+    network = build_network(f"pytorchcv:{name}").eval()
+    x = torch.randn(1, 3, *network.in_size)
+    traced = benchmark.pedantic(ours, (network, x), rounds=1)
+    own = benchmark.stats.stats.median
+    row = (HEADER, name, f"{traced:.2f}", f"{own:.2f}")
+    try:
+        other = cpu_seconds(lambda: theirs(network, x))
+        with torch.no_grad():
+            network(x)
+    except Exception as error:
+        reason = str(error).splitlines()[0].replace("|", "/")[:60]
+        report(*row, f"fails: {type(error).__name__}: {reason}", "")
+    else:
+        totals.append((traced, own, other))
+        report(*row, f"{other:.2f}", f"{other / own:.2f}")
