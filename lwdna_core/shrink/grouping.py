@@ -88,7 +88,8 @@ def group_elements(vectors: Vectors, reasons: dict[int, str], record: Record) ->
         grouping = Grouping(
             element, np.repeat(np.arange(len(members)), sizes), np.array(sizes, dtype=np.int64), np.cumsum([0, *sizes])
         )
-        faults = {g: _lump(m[0], record) for g, m in enumerate(members) if len(m) == 1 and most[m[0]] > 1}
+        single = {g: m[0] for g, m in enumerate(members) if len(m) == 1}
+        faults = {g: _lump(r, record) if most[r] > 1 else "a single channel" for g, r in single.items()}
         for (name, dim), vector in vectors.items():
             for g in grouping.runs(grouping.elements(vector))[1]:
                 faults.setdefault(g, IRREGULAR.format(name, dim))

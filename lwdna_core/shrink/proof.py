@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -161,7 +162,12 @@ def _note_scaled(record: Record, indices: set[int]) -> None:
 
 def _untried(graph: ChannelGraph, record: Record) -> dict[str, int]:
     """Lines of code with several readings, the present one of which leaves nothing that could be resized."""
-    return {s.line: s.choices for s in record.steps if s.choices > 1 and not _free(graph, record, s.touched)}
+    ends = [r for r, reason in record.ids.frozen().items() if reason.startswith("the network's ")]
+    return {
+        s.line: s.choices for s in record.steps
+        if s.choices > 1 and not _free(graph, record, s.touched)
+        and not all(np.isin(record.ids.find(ids), [-1, *ends]).all() for ids in s.touched)
+    }  # fmt: skip
 
 
 def _probes(graph: ChannelGraph) -> list[dict[str, int]]:

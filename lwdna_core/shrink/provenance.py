@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from lwdna_core.shrink.graph import Layer
-from lwdna_core.shrink.ids import Ids, core, nothing
+from lwdna_core.shrink.ids import Ids, core, merge, nothing
 
 FREEZE = "freeze"
 Decisions = Mapping[str | int | tuple[str, int], int | str]
@@ -125,9 +125,12 @@ class Record:
 
     def made(self, name: str, dim: int, copies: int = 1) -> Tensor:
         """The ids that a layer makes: those of its earlier calls, or fresh ones, `copies` times over."""
-        n = self.shapes[name][dim]
-        fresh = self.labels.get((name, dim))
-        return self.label(name, dim, self.ids.fresh(n // copies).repeat(copies) if fresh is None else fresh, "makes")
+        known = self.labels.get((name, dim))
+        if known is None:
+            return self.label(name, dim, self.ids.fresh(self.shapes[name][dim] // copies).repeat(copies), "makes")
+        if copies > 1:  # a gain on the weight has been there before
+            merge(self.ids, known.unflatten(0, (copies, -1)), [0])
+        return self.label(name, dim, known, "makes")
 
 
 def name_of(func: Any) -> str:
@@ -153,10 +156,16 @@ def numbers_of(func: Any, args: Any, kwargs: Any) -> tuple[float, ...]:
     )
 
 
+_ACTIVATIONS = frozenset(("hardtanh", "leaky_relu", "silu", "hardswish", "hardsigmoid", "gelu", "mish", "elu"))
+
+
 def execute(func: Any, args: Any, kwargs: Any) -> Any:
-    """The operation itself. Batch norm on the meta device is a decomposition in Python that takes most of a trace's
-    time, for three shapes that are known.
+    """The operation itself. On the meta device, batch norm and some activations are decompositions in Python that take
+    most of a trace's time, for shapes that are known.
     """
+    name = name_of(func)
+    if name.rstrip("_") in _ACTIVATIONS and args[0].device.type == "meta":
+        return args[0] if name.endswith("_") else args[0].new_empty(args[0].shape)
     if func is torch.ops.aten.native_batch_norm.default and args[0].device.type == "meta":
         x, channels = args[0], args[0].size(1)
         return x.new_empty(x.shape), x.new_empty(channels), x.new_empty(channels)

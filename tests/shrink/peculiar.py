@@ -87,7 +87,7 @@ class Waves(nn.Module):
             a, b = gated(x).chunk(2, 1)
             y = torch.tanh(a) * torch.sigmoid(b)
             x, total = x + res(y), total + skip(y)
-        return self.last(F.relu(self.up(F.relu(total))))
+        return self.last(F.elu(self.up(F.elu(total))))
 
 
 class Volumes(nn.Module):
