@@ -75,7 +75,8 @@ def table(rows: list[dict]) -> str:
         "",
         "Made by `pytest tests/shrink/families --support-table docs/support.md`; do not edit.",
         "",
-        f"{len(good)} of {len(rows)} networks pass. They are as they come, but for what their row says; weights and statistics are random.",
+        f"{len(good)} of {len(rows)} networks pass. They are as they come, but for what their row says; "
+        "weights and statistics are random.",
         "Each is",
         "",
         "- traced, shrunk by 30 % and compared in float64 with the original in which the dropped channels are masked:",
