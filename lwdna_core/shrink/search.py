@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lwdna_core.shrink.budget import bounds, check_budget, check_patterns, fit, matching
 from lwdna_core.shrink.channels import ChannelConfig, GroupWidths, SearchCost, Totals, shapes_of
 from lwdna_core.shrink.criteria import CRITERIA
-from lwdna_core.shrink.errors import BudgetError, LossError
+from lwdna_core.shrink.errors import BudgetError, LossError, TraceError
 from lwdna_core.shrink.forward import Inputs
 from lwdna_core.shrink.graph import FrozenGroup
 from lwdna_core.shrink.proof import trace
@@ -98,11 +98,15 @@ def find(
         if not any(p.requires_grad for p in widened.parameters()):  # a network for inference
             widened.requires_grad_(True)
         graph = trace(widened, example_inputs)
+        if lost := [n for n in baseline.widths if n not in graph.widths]:
+            raise TraceError(f"{', '.join(lost)}: free in the baseline, frozen when widened; freeze these groups")
+        own = [g for g in graph.groups if g.name in baseline.widths]  # what only the widened trace knows stays as it is
         cost, budget = ("macs", macs) if params is None else ("params", params)
         reference = baseline.macs() if cost == "macs" else baseline.params()
         check_budget(graph, budget, reference, cost)
         limits = bounds(graph, floor=floor, classifier_floor=classifier_floor, floors=floors or {},
-                        ceilings=ceilings or {}, min_channels=min_channels, align=align, pinned=pinned)  # fmt: skip
+                        ceilings=ceilings or {}, min_channels=min_channels, align=align,
+                        pinned={*pinned, *(graph.widths.keys() - baseline.widths.keys())})  # fmt: skip
         counter = FlopCounterMode(display=False)
         with counter:
             scores = CRITERIA[criterion](widened, graph, batches, loss, Settings(embedding, classifier, seed))
@@ -126,7 +130,7 @@ def find(
         groups=tuple(
             GroupWidths(g.name, baseline.widths[g.name], g.size, widths[g.name], limits[g.name].least,
                         widths[g.name] == limits[g.name].least < limits[g.name].most, g.name in scores.unscored)
-            for g in graph.groups
+            for g in own
         ),
         frozen=(*graph.frozen, *(FrozenGroup(n, baseline.widths[n], why) for n, why in pinned.items())),
         unscored=scores.unscored,

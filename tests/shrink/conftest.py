@@ -11,6 +11,6 @@ ALWAYS = {
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
     "phases": (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
 }
-settings.register_profile("quick", max_examples=40, derandomize=True, database=None, **ALWAYS)
+settings.register_profile("quick", max_examples=80, derandomize=True, database=None, **ALWAYS)
 settings.register_profile("thorough", max_examples=1500, **ALWAYS)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))

@@ -9,12 +9,16 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from lwdna_core.shrink import ChannelConfig, ChannelGraph, describe, find, trace
+from lwdna_core.shrink import BudgetError, ChannelConfig, ChannelGraph, describe, find, trace
 
 from . import branched, networks
-from .masking import changes, counted, remember
+from .masking import Inputs, call, changes, counted, remember, tensors
+from .masking import example as example_of
+from .strategies import Program, programs
 
 Batch = tuple[Tensor, ...]
 
@@ -231,6 +235,29 @@ def test_modes_of_the_network() -> None:
     for mode in (True, False):
         config = find(build().train(mode), inputs, batches, loss)  # type: ignore[arg-type]
         assert config.limits is None and config.found.macs <= 0.9 * config.baseline.macs
+
+
+@settings(max_examples=settings().max_examples // 3)
+@given(programs(longest=4), st.floats(0.75, 1.0))
+@example(Program(2, (("PixelShuffle", 1, True), ("ChannelsLast", 1, True)), "dense", 1), 0.9)
+def test_random_networks(program: Program, macs: float) -> None:
+    """Whatever the network: within the budget or with the reason, and `apply` makes what was promised."""
+    network, inputs = program.build(), program.inputs()
+    try:
+        config = find(network, inputs, [example_of(inputs)], squares, macs=macs)
+    except BudgetError:  # too much is frozen for this budget
+        return
+    assert counted(config.apply(network), inputs) == (config.found.macs, config.found.params)
+    if config.limits is None:
+        left = macs * config.baseline.macs - config.found.macs
+        graph = trace(network, inputs)
+        assert left >= 0 and (left <= 0.005 * macs * config.baseline.macs or left < cheapest_step(config, graph.macs))
+    else:
+        assert config.found.macs > macs * config.baseline.macs
+
+
+def squares(network: nn.Module, batch: Inputs) -> Tensor:
+    return torch.stack([t.square().mean() for t in tensors(call(network, batch))]).sum()
 
 
 def test_describe_is_the_baseline_itself() -> None:
