@@ -7,9 +7,10 @@ import importlib
 import importlib.metadata
 import importlib.resources
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lwdna_core.errors import LwdnaError
 
@@ -22,6 +23,22 @@ class Metric:
     higher_is_better: bool
 
 
+class Picture(NamedTuple):
+    """One picture of a task in the report of a comparison.
+
+    Attributes:
+        title: its heading.
+        caption: what is seen and how to read it, one or two sentences of plain text.
+        image: content of an SVG or PNG file.
+        alt: the picture in words, for who cannot see it.
+    """
+
+    title: str
+    caption: str
+    image: bytes
+    alt: str
+
+
 @dataclass(frozen=True)
 class Task:
     """The plug of a task: data and "package.module:name" strings, so that importing it costs nothing.
@@ -30,10 +47,18 @@ class Task:
         name: as in `lwdna compare NAME`.
         package: the package whose folder `configs` holds the task's configs.
         defaults: the configs that run when none is named, in turn.
-        metrics: by mmengine's name ("accuracy/top1"); the first one decides.
-        datasets: by the name that configs use, a function `(**options) -> lwdna_core.data.resident.ResidentSet`.
+        metrics: by mmengine's name ("accuracy/top1"), or by a pattern where the data set is part of it ("psnr/*"); the
+            first one that a run has decides.
+        datasets: by the name that configs use, a function `(**options) -> lwdna_core.data.dataset.DataSet`.
         networks: by name, a factory that returns a `torch.nn.Module`, freshly initialised.
         loss: a function `(network, batch) -> scalar tensor`, on batches as the model's data preprocessor leaves them.
+        sources: a sequence of `lwdna_core.data.sources.Source`: the sets that `lwdna data` knows.
+        pictures: a function `(folder, results) -> list[Picture]` for the report, where `results` are the contents of
+            the `result.json` files below `folder`, each of the run `folder / f"seed{seed}" / arm`. What it needs of a run's
+            last evaluation, the task's metrics leave in that folder: a metric that has a method `keep(folder)` is
+            asked to.
+        commands: "eval" and "predict": a module with `add_arguments(parser)` and `run(args) -> exit status`; that of
+            "predict" gets the run's folder as `args.run_folder`.
 
     Another package adds a task by an entry point of the group `lwdna.tasks` that leads to an instance of this class.
     """
@@ -45,6 +70,13 @@ class Task:
     datasets: Mapping[str, str]
     networks: Mapping[str, str]
     loss: str
+    sources: str | None = None
+    pictures: str | None = None
+    commands: Mapping[str, str] = field(default_factory=dict)
+
+    def metric(self, name: str) -> Metric | None:
+        """How the metric called `name` is read; None for one that the task does not report."""
+        return next((metric for pattern, metric in self.metrics.items() if fnmatchcase(name, pattern)), None)
 
     def configs(self) -> dict[str, Path]:
         """The task's own configs by name."""

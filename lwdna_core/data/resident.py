@@ -40,6 +40,40 @@ class ResidentSet:
     def to(self, device: torch.device | str) -> ResidentSet:
         return ResidentSet({name: array.to(device) for name, array in self.arrays.items()}, self.metainfo)
 
+    def loader(
+        self,
+        batch_size: int,
+        device: torch.device | str,
+        *,
+        seed: int | None = None,
+        shard: tuple[int, int] = (0, 1),
+        workers: int = 0,
+    ) -> ResidentLoader:
+        """See `lwdna_core.data.dataset.DataSet`; a set in memory has no use for workers."""
+        return ResidentLoader(self.to(device), batch_size, seed, shard)
+
+    def subset(self, fraction: float, seed: int) -> ResidentSet:
+        """See `lwdna_core.data.dataset.DataSet`; the classes are those in the array `labels`, where there is one."""
+        labels = self.arrays["labels"].cpu().numpy() if "labels" in self.arrays else np.zeros(len(self), dtype=int)
+        chosen = torch.from_numpy(stratified(labels, fraction, seed))
+        return ResidentSet({name: array[chosen.to(array.device)] for name, array in self.arrays.items()}, self.metainfo)
+
+
+def stratified(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Ascending indices of `fraction` of the samples of every class (at least one each), drawn from the seed.
+
+    Those of a smaller fraction are among those of a larger one.
+
+    Args:
+        labels: (N), integers.
+        fraction: in (0, 1].
+    """
+    chosen = []
+    for label in np.unique(labels):
+        members = np.random.default_rng((seed, int(label))).permutation(np.flatnonzero(labels == label))
+        chosen.append(members[: max(1, round(fraction * len(members)))])
+    return np.sort(np.concatenate(chosen))
+
 
 class ResidentLoader:
     """Iterates over a ResidentSet in batches `{name: tensor}`; the last one of an epoch may be smaller.
@@ -48,12 +82,16 @@ class ResidentLoader:
         dataset: it determines the device.
         batch_size: in total, over all devices.
         seed: None keeps the set's own order (evaluation); otherwise (seed, epoch) determines an epoch's order.
+        shard: (index, number) of this process among those that share every batch.
     """
 
-    def __init__(self, dataset: ResidentSet, batch_size: int, seed: int | None = None) -> None:
+    def __init__(
+        self, dataset: ResidentSet, batch_size: int, seed: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.seed = seed
+        self.shard = shard
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -75,4 +113,5 @@ class ResidentLoader:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
         indices = torch.from_numpy(order).to(next(iter(arrays.values())).device)
         for batch in torch.split(indices, self.batch_size):
-            yield {name: array[batch] for name, array in arrays.items()}
+            own = batch[self.shard[0] :: self.shard[1]]
+            yield {name: array[own] for name, array in arrays.items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lwdna_core.data.resident import ResidentLoader, ResidentSet
 
@@ -61,3 +63,17 @@ def test_the_fingerprint_sees_names_types_shapes_and_contents() -> None:
     assert len(set(prints)) == len(variants)
     strided = torch.stack([array, array], 1)[:, 0]
     assert ResidentSet({"inputs": strided}, {}).fingerprint == prints[0]
+
+
+@given(labels=st.lists(st.integers(0, 4), min_size=1, max_size=60), seed=st.integers(0, 99))
+def test_subsets_are_nested_and_hold_every_class_by_its_share(labels: list[int], seed: int) -> None:
+    data = ResidentSet({"labels": torch.tensor(labels), "at": torch.arange(len(labels))}, {})
+    previous: set[int] = set()
+    for fraction in (0.1, 0.25, 0.5, 1.0):
+        part = data.subset(fraction, seed)
+        chosen = set(part.arrays["at"].tolist())
+        assert previous <= chosen
+        for label in set(labels):
+            assert part.arrays["labels"].tolist().count(label) == max(1, round(fraction * labels.count(label)))
+        previous = chosen
+    assert previous == set(range(len(labels)))
