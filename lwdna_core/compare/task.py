@@ -54,9 +54,9 @@ class Task:
         loss: a function `(network, batch) -> scalar tensor`, on batches as the model's data preprocessor leaves them.
         sources: a sequence of `lwdna_core.data.sources.Source`: the sets that `lwdna data` knows.
         pictures: a function `(folder, results) -> list[Picture]` for the report, where `results` are the contents of
-            the `result.json` files below `folder`, each of the run `folder / f"seed{seed}" / arm`. What it needs of a run's
-            last evaluation, the task's metrics leave in that folder: a metric that has a method `keep(folder)` is
-            asked to.
+            the `result.json` files below `folder`, each of the run `folder / f"seed{seed}" / arm`. What it needs of a
+            run's last evaluation, the task's metrics leave in that folder: a metric that has a method `keep(folder)`
+            is asked to.
         commands: "eval" and "predict": a module with `add_arguments(parser)` and `run(args) -> exit status`; that of
             "predict" gets the run's folder as `args.run_folder`.
 
