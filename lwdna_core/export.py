@@ -76,7 +76,7 @@ def load(folder: str | os.PathLike[str]) -> nn.Module:
     except SafetensorError as error:
         raise ConfigError(f"{weights}: not a complete safetensors file ({error})") from None
     with torch.random.fork_rng(devices=[]):
-        network = config.apply(build_network(name), initialise=False)
+        network = config.apply(build_network(name, **config.options), initialise=False)
     expected = network.state_dict()
     faults = [
         f"{n}: expected shape {list(expected[n].shape)}, found {list(t.shape)}"

@@ -8,12 +8,15 @@ import shlex
 import sys
 from pathlib import Path
 
-from lwdna_core.commands.options import count, usable_device
+from lwdna_core.commands.options import count
+from lwdna_core.errors import LwdnaError
 
 DESCRIPTION = """\
-Train the arms of an experiment (the network as it is, its LW-DNA) under one protocol: same seeds, same batches, same
-schedule; only the channels differ. Prints a table and writes WORK_DIR/CONFIG/comparison.json and, for every run,
-WORK_DIR/CONFIG/seed<k>/<arm>/result.json, channels.json and model.safetensors.
+Train the arms of an experiment (the network as it is, its LW-DNA, controls) under
+one protocol: same seeds, same batches, same schedule; only the channels differ.
+Prints a table and writes WORK_DIR/CONFIG/comparison.json and report.html and, for
+every run, WORK_DIR/CONFIG/seed<k>/<arm>/result.json, channels.json and
+model.safetensors.
 
 Finished runs are kept: more --seeds or --arms only add runs."""
 
@@ -23,6 +26,11 @@ examples:
   lwdna compare classification --list
   lwdna compare classification resnet20_cifar10 --seeds 5 --device cuda
   lwdna compare classification --resume            after an interruption
+  lwdna compare classification --arms baseline lwdna uniform random shuffled
+  lwdna compare classification --dry-run           what would be run, and for how long
+  lwdna compare classification resnet20_cifar10 --parallel 4 --device cuda
+  lwdna compare classification resnet20_cifar10 --train-fraction 0.1 0.25 0.5 1
+  torchrun --nproc-per-node 4 -m lwdna_core.cli compare classification CONFIG --launcher pytorch
   lwdna compare classification --cfg-options optim_wrapper.optimizer.lr=0.05 --work-dir lr0.05"""
 
 
@@ -44,6 +52,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change existing keys of the config"
     )
     parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
+    parser.add_argument(
+        "--train-fraction", type=_fraction, nargs="+", metavar="F", help="compare at each of these shares of the data"
+    )
+    parser.add_argument("--parallel", type=count, default=1, metavar="N", help="so many runs at once (default: 1)")
+    parser.add_argument(
+        "--threads",
+        type=count,
+        metavar="N",
+        help="of torch in each process (default: all cores, divided by --parallel)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the runs with costs and an estimate of the time")
+    parser.add_argument(
+        "--amp", nargs="?", const="float16", choices=("float16", "bfloat16"), help="mixed precision, on a GPU"
+    )
+    parser.add_argument("--compile", action="store_true", help="compile the network (torch.compile)")
+    parser.add_argument(
+        "--launcher",
+        choices=("none", "pytorch"),
+        default="none",
+        help="who started the processes that share each batch",
+    )
+    parser.add_argument("--vis", choices=("tensorboard",), help="write the curves for a viewer, too")
+
+
+def _fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a share of the training set, above 0 and at most 1, got {text!r}")
+    return value
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,27 +92,42 @@ def run(args: argparse.Namespace) -> int:
     task = find_task(args.task)
     if args.list:
         return _list(args.task)
+    if args.parallel > 1 and args.launcher != "none":
+        raise LwdnaError("--parallel and --launcher exclude each other: one shares a device, the other a batch")
 
     from rich.console import Console
 
+    from lwdna_core.compare.config import Recipe
+    from lwdna_core.compare.dry_run import print_plan
     from lwdna_core.compare.experiment import Request, run_experiment
+    from lwdna_core.compare.fractions import run_fractions
+    from lwdna_core.compare.launch import launched
 
-    console = Console()
-    failed = 0
-    for config in args.configs or task.defaults:
-        request = Request(
-            task=args.task,
-            config=config,
-            options=tuple(args.cfg_options),
-            max_steps=args.max_steps,
-            seeds=args.seeds,
-            arms=args.arms and tuple(args.arms),
-            work_dir=args.work_dir,
-            resume=args.resume,
-            device=usable_device(args.device),
-            command=shlex.join(["lwdna", *sys.argv[1:]]),
-        )
-        failed += run_experiment(request, console)
+    with launched(args.launcher, args.device) as (device, leads):
+        if args.amp and not device.startswith("cuda"):
+            raise LwdnaError(f"--amp needs a GPU: on {device} autocast is slower than float32; leave it out")
+        console = Console(quiet=not leads)
+        failed = 0
+        for config in args.configs or task.defaults:
+            request = Request(
+                task=args.task,
+                recipe=Recipe(config, tuple(args.cfg_options), args.max_steps, None, args.amp, args.compile),
+                seeds=args.seeds,
+                arms=args.arms and tuple(args.arms),
+                work_dir=args.work_dir,
+                resume=args.resume,
+                device=device,
+                command=shlex.join(["lwdna", *sys.argv[1:]]),
+                parallel=args.parallel,
+                threads=args.threads,
+                vis=args.vis,
+            )
+            if args.dry_run:
+                print_plan(request, args.train_fraction or [None], console)
+            elif args.train_fraction:
+                failed += run_fractions(request, args.train_fraction, console)
+            else:
+                failed += run_experiment(request, console)
     return 1 if failed else 0
 
 

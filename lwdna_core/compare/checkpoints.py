@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 
@@ -31,9 +33,30 @@ def allow_mmengine_checkpoints() -> None:
     torch.serialization.add_safe_globals([HistoryBuffer, *numbers, *makers])
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of the latest epoch in a run's folder."""
-    return max(folder.glob("epoch_*.pth"), key=_epoch, default=None)
+def usable_checkpoint(folder: Path, owner: Sequence[str], report: Callable[[str], None]) -> Path | None:
+    """The latest checkpoint in a run's folder that is whole, carries no code, and is this run's own.
+
+    Others are reported and renamed, so that they are neither used nor lost.
+
+    Args:
+        folder: of the run.
+        owner: what the run's recorder wrote into its checkpoints.
+        report: takes a sentence for the user.
+    """
+    for path in sorted(folder.glob("epoch_*.pth"), key=_epoch, reverse=True):
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            if list(content["record"]["owner"]) != list(owner):
+                raise ValueError("it belongs to another run")
+            content["state_dict"], content["optimizer"]
+            return path
+        except Exception as error:  # a damaged file raises nearly anything
+            reason = str(error).splitlines()[0] if str(error) else ""
+            aside = path.with_name(f"{path.name}.unusable")
+            if get_rank() == 0:
+                os.replace(path, aside)
+            report(f"{path.name} cannot be used ({type(error).__name__}: {reason}); now {aside.name}")
+    return None
 
 
 def _epoch(path: Path) -> int:
@@ -59,6 +82,8 @@ class CheckpointHook(Hook):  # type: ignore[misc]
             return
         aside = path.with_suffix(".part")
         runner.save_checkpoint(str(folder), aside.name, meta={"epoch": runner.epoch, "iter": runner.iter})
+        if get_rank() != 0:
+            return
         os.replace(aside, path)
         for old in sorted(folder.glob("epoch_*.pth"), key=_epoch)[:-2]:
             old.unlink()

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-from lwdna_core.compare.arms import ARMS
+from lwdna_core.compare.arms import ARMS, Arm, searched
 from lwdna_core.compare.task import Task, find_task, unknown
 from lwdna_core.errors import LwdnaError
 
@@ -21,11 +21,27 @@ _SHRINK: dict[str, type | tuple[type, ...]] = {
     "align": int, "freeze": (list, tuple), "classifier": bool, "embedding": int, "batches": int,
 }  # fmt: skip
 """What `experiment.shrink` may hold: arguments of `lwdna_core.shrink.find`, and the number of batches."""
+_EXPERIMENT = ("network", "options", "input", "init", "shrink", "arms", "seeds")
+_LOADER = ("dataset", "batch_size", "num_workers")
 _NEEDED = (
     "model", "train_dataloader.dataset.type", "train_dataloader.batch_size", "train_cfg.max_epochs", "optim_wrapper",
     "val_dataloader.dataset.type", "val_dataloader.batch_size", "val_cfg", "val_evaluator",
     "experiment.network", "experiment.input", "experiment.shrink", "experiment.arms", "experiment.seeds",
 )  # fmt: skip
+INITS = ("fresh", "hypernet")
+PRECISIONS = ("float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The words of a command line that belong to the protocol; see `load_experiment`. Plain data, for `result.json`."""
+
+    config: str
+    options: tuple[str, ...] = ()
+    max_steps: int | None = None
+    train_fraction: float | None = None
+    amp: str | None = None
+    compile: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,31 +53,50 @@ class Experiment:
         name: the config's name, without its folder and ending.
         cfg: what the file says, options merged in.
         network: the name that `lwdna_core.networks.build_network` knows it by.
-        input: shape of one input, without the batch dimension.
+        options: what the network's factory gets.
+        inputs: shapes of the network's inputs, without the batch dimension.
+        init: weights of a searched arm at step 0: "fresh" draws them by the network's own rule, "hypernet" takes those
+            that the hypernetwork generated in the search.
         shrink: keyword arguments of `lwdna_core.shrink.find`, and `batches`: how many training batches it sees.
         arms, seeds: what to compare if the command line does not say.
+        known_arms: the registered arms and the config's own.
         max_steps: length of a run in optimiser steps; None leaves the recipe's own.
+        train_fraction: the share of the training set that is used.
     """
 
     task: Task
     name: str
     cfg: Config
     network: str
-    input: tuple[int, ...]
+    options: Mapping[str, Any]
+    inputs: tuple[tuple[int, ...], ...]
+    init: str
     shrink: Mapping[str, Any]
     arms: tuple[str, ...]
+    known_arms: Mapping[str, Arm]
     seeds: int
     max_steps: int | None = None
+    train_fraction: float | None = None
 
 
-def load_experiment(task: str, config: str, options: Sequence[str] = (), max_steps: int | None = None) -> Experiment:
+def load_experiment(
+    task: str,
+    config: str,
+    options: Sequence[str] = (),
+    max_steps: int | None = None,
+    train_fraction: float | None = None,
+    amp: str | None = None,
+    compile: bool = False,
+) -> Experiment:
     """Read the config called `config` (a name among those of the task, or a path).
 
     Args:
         task: name of the task.
         config: name or path.
         options: "key.of.the.config=value", as mmengine writes them; every key must exist.
-        max_steps: see `Experiment`.
+        max_steps, train_fraction: see `Experiment`.
+        amp: "float16" or "bfloat16": the forward passes of training run under torch.autocast.
+        compile: the network is compiled by `torch.compile`.
 
     Raises:
         LwdnaError: for an unknown name (near ones are listed), a file that mmengine cannot read, a key that is missing,
@@ -80,30 +115,49 @@ def load_experiment(task: str, config: str, options: Sequence[str] = (), max_ste
         raise LwdnaError(f"{path}: train_cfg: expected by_epoch=True; runs are counted in epochs")
     for key in ("train_dataloader", "val_dataloader"):
         for name in cfg[key]:
-            if name not in ("dataset", "batch_size"):
-                raise LwdnaError(f"{path}: {key}.{name}: sets lie on the device and know only dataset and batch_size")
+            if name not in _LOADER:
+                raise LwdnaError(f"{path}: {key}.{name}: a data set's own loader knows only {', '.join(_LOADER)}")
+        if cfg[key].dataset.type not in plug.datasets:
+            raise unknown(f"data set of {path}:", cfg[key].dataset.type, plug.datasets)
+    if amp:
+        # 1.0: bfloat16 has float32's range and needs no scale
+        scale = {"loss_scale": "dynamic" if amp == "float16" else 1.0}
+        cfg.optim_wrapper = {**cfg.optim_wrapper, "type": "AmpOptimWrapper", "dtype": amp, **scale}
+    if compile:
+        cfg.compile = True
     settings = cfg.experiment
-    if cfg.train_dataloader.dataset.type not in plug.datasets:
-        raise unknown(f"data set of {path}:", cfg.train_dataloader.dataset.type, plug.datasets)
-    for key in settings.shrink:
-        if key not in _SHRINK:
-            raise unknown(f"key of experiment.shrink in {path}:", key, _SHRINK)
-        if not isinstance(settings.shrink[key], _SHRINK[key]):
-            raise LwdnaError(f"{path}: experiment.shrink.{key} cannot be {settings.shrink[key]!r}")
-    shrink = {"batches": 2, **settings.shrink.to_dict()}
-    _expect(path, "experiment.shrink.batches", shrink["batches"], int)
+    for key in settings:
+        if key not in _EXPERIMENT:
+            raise unknown(f"key of experiment in {path}:", key, _EXPERIMENT)
+    shrink = {"batches": 2, **_check_shrink(path, "experiment.shrink", settings.shrink)}
     if shrink.get("params") is not None:
         shrink.pop("macs", None)  # one budget: that of parameters comes first
+    network_options = settings.get("options", {})
+    _expect(path, "experiment.options", type(network_options) is ConfigDict or not network_options, "a dict")
+    init = settings.get("init", "fresh")
+    _expect(path, "experiment.init", init in INITS, f"one of {', '.join(INITS)}", init)
+    _expect(path, "experiment.network", isinstance(settings.network, str) and settings.network, "a str")
+    _expect(path, "experiment.seeds", _positive(settings.seeds), "a positive int", settings.seeds)
+    known, arms = dict(ARMS), []
+    for arm in settings.arms:
+        if not isinstance(arm, str):
+            own = {key: value for key, value in arm.items() if key != "name"}
+            known[arm.get("name", "")] = searched(arm.get("name", ""), _check_shrink(path, "experiment.arms", own))
+        arms.append(arm if isinstance(arm, str) else arm["name"])
     return Experiment(
         task=plug,
         name=path.stem,
         cfg=cfg,
-        network=_expect(path, "experiment.network", settings.network, str),
-        input=tuple(_expect(path, "experiment.input", size, int) for size in settings.input),
+        network=settings.network,
+        options=dict(network_options),
+        inputs=_inputs(path, settings.input),
+        init=init,
         shrink=shrink,
-        arms=check_arms(settings.arms),
-        seeds=_expect(path, "experiment.seeds", settings.seeds, int),
+        arms=check_arms(arms, known),
+        known_arms=known,
+        seeds=settings.seeds,
         max_steps=max_steps,
+        train_fraction=train_fraction,
     )
 
 
@@ -120,20 +174,42 @@ def find_config(task: Task, config: str) -> Path:
     return known[config]
 
 
-def check_arms(arms: Sequence[str]) -> tuple[str, ...]:
-    """`arms` without repetitions. Raises LwdnaError for one that is not registered, or where none is given."""
+def check_arms(arms: Sequence[str], known: Mapping[str, Arm]) -> tuple[str, ...]:
+    """`arms` without repetitions. Raises LwdnaError for one that is not among the known, or where none is given."""
     for arm in arms:
-        if arm not in ARMS:
-            raise unknown("arm", arm, ARMS)
+        if arm not in known:
+            raise unknown("arm", arm, known)
     if not arms:
-        raise LwdnaError(f"no arms to compare; there are: {', '.join(ARMS)}")
+        raise LwdnaError(f"no arms to compare; there are: {', '.join(known)}")
     return tuple(dict.fromkeys(arms))
 
 
-def _expect(path: Path, key: str, value: Any, kind: type) -> Any:
-    if type(value) is not kind or value in (0, "") or (isinstance(value, int) and value < 0):
-        raise LwdnaError(f"{path}: {key}: expected {'a positive int' if kind is int else 'a str'}, got {value!r}")
-    return value
+def _check_shrink(path: Path, where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in settings.items():
+        if key not in _SHRINK:
+            raise unknown(f"key of {where} in {path}:", key, _SHRINK)
+        if not isinstance(value, _SHRINK[key]):
+            raise LwdnaError(f"{path}: {where}.{key} cannot be {value!r}")
+    if "batches" in settings:
+        _expect(path, f"{where}.batches", _positive(settings["batches"]), "a positive int", settings["batches"])
+    return settings.to_dict() if isinstance(settings, ConfigDict) else dict(settings)
+
+
+def _inputs(path: Path, value: Any) -> tuple[tuple[int, ...], ...]:
+    """One shape, or a list of shapes."""
+    shapes = [value] if value and not isinstance(value[0], list | tuple) else value
+    sound = bool(shapes) and all(shape and all(_positive(size) for size in shape) for shape in shapes)
+    _expect(path, "experiment.input", sound, "a shape such as (3, 32, 32), or several", value)
+    return tuple(tuple(shape) for shape in shapes)
+
+
+def _positive(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _expect(path: Path, key: str, sound: Any, expected: str, value: Any = None) -> None:
+    if not sound:
+        raise LwdnaError(f"{path}: {key}: expected {expected}, got {value!r}")
 
 
 def _look_up(cfg: Config, key: str, path: Path) -> None:
@@ -145,7 +221,10 @@ def _look_up(cfg: Config, key: str, path: Path) -> None:
 
 
 def _merge(cfg: Config, options: Sequence[str]) -> None:
-    """Merge "a.b=value" options into `cfg`, where they must meet an existing key: a typing error would go unnoticed."""
+    """Merge "a.b=value" options into `cfg`, where they must meet an existing key: a typing error would go unnoticed.
+
+    The keys of `experiment` that have a default need not be there.
+    """
     if not options:
         return
     parser = argparse.ArgumentParser(exit_on_error=False)
@@ -155,7 +234,10 @@ def _merge(cfg: Config, options: Sequence[str]) -> None:
         if not equals:
             raise LwdnaError(f"--cfg-options {option}: expected KEY=VALUE")
         node: Any = cfg
-        for part in key.split("."):
+        parts = key.split(".")
+        if parts[0] == "experiment" and len(parts) > 1 and parts[1] in ("init", "options", "shrink"):
+            continue  # these may be new; what they may be called is checked with the rest of the config
+        for part in parts:
             known = _keys(node)
             if part not in known:
                 near = difflib.get_close_matches(part, known, n=3) or known or ["a plain value"]

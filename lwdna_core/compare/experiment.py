@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
-import dataclasses
 import traceback
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dist import barrier, get_rank
 from rich.console import Console
 
-from lwdna_core.compare.arms import ARMS
 from lwdna_core.compare.comparison import compare_results
-from lwdna_core.compare.config import Experiment, check_arms, load_experiment
-from lwdna_core.compare.progress import Progress
+from lwdna_core.compare.config import Experiment, Recipe, check_arms, load_experiment
+from lwdna_core.compare.progress import Display, Progress
 from lwdna_core.compare.protocol import differences, fingerprint, protocol
-from lwdna_core.compare.randomness import NETWORK, reseed
 from lwdna_core.compare.results import FORMAT, read_json, write_json
 from lwdna_core.compare.runner import Run, run_steps, train
-from lwdna_core.compare.search import check_search, search, search_material
+from lwdna_core.compare.search import check_searches, choose_channels
 from lwdna_core.compare.summary import print_comparison
 from lwdna_core.compare.task import Task
+from lwdna_core.compare.workers import Workers, cores
 from lwdna_core.errors import LwdnaError
-from lwdna_core.networks import build_network
-from lwdna_core.shrink import ChannelConfig, describe
-
-__all__ = ["Request", "run_experiment", "search_material"]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for. None leaves it to the config; see `load_experiment` and `Run` for the rest."""
+    """What the user asked for. None leaves it to the config; see `load_experiment` and `Run` for the rest.
+
+    Attributes:
+        parallel: how many runs at once, in processes of their own.
+        threads: of torch in each process; None: all cores, divided among the processes.
+    """
 
     task: str
-    config: str
-    options: tuple[str, ...] = ()
-    max_steps: int | None = None
+    recipe: Recipe
     seeds: int | None = None
     arms: tuple[str, ...] | None = None
     work_dir: Path = Path("work_dirs")
     resume: bool = False
     device: str = "cpu"
     command: str = ""
+    parallel: int = 1
+    threads: int | None = None
+    vis: str | None = None
 
 
 def run_experiment(request: Request, console: Console) -> int:
@@ -52,76 +56,129 @@ def run_experiment(request: Request, console: Console) -> int:
     Raises LwdnaError, before any work, for a mistake in the request or the config, for unfinished runs without
     `resume`, and for results of another protocol in the folder.
     """
-    experiment = load_experiment(request.task, request.config, request.options, request.max_steps)
-    arms = experiment.arms if request.arms is None else check_arms(request.arms)
-    seeds = range(experiment.seeds if request.seeds is None else request.seeds)
-    folder = request.work_dir / experiment.name
+    experiment = load_experiment(request.task, **asdict(request.recipe))
     hashed = protocol(experiment)
+    grid = make_grid(request, experiment, fingerprint(hashed))
+    folder = comparison_folder(request, experiment)
     _check_folder(folder, experiment, hashed, request.resume)
-    grid = [
-        Run(
-            request.task, request.config, request.options, request.max_steps, seed, arm,
-            folder / f"seed{seed}" / arm, fingerprint(hashed), request.device, request.command,
-        )
-        for seed in seeds for arm in arms
-    ]  # fmt: skip
     todo = [run for run in grid if not (run.folder / "result.json").exists()]
+    barrier()  # all processes have looked before one of them writes
     failed = 0
     if todo:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "protocol.json", {"format": FORMAT, "fingerprint": fingerprint(hashed), "protocol": hashed})
+        if get_rank() == 0:
+            folder.mkdir(parents=True, exist_ok=True)
+            begun = {"format": FORMAT, "fingerprint": fingerprint(hashed), "protocol": hashed}
+            write_json(folder / "protocol.json", begun)
         with Progress(console, len(todo), run_steps(experiment)) as progress:
-            for _, runs in groupby(todo, key=lambda run: run.seed):
-                failed += _run_seed(list(runs), experiment, progress)
+            by_seed = [list(runs) for _, runs in groupby(todo, key=lambda run: run.seed)]
+            if request.parallel > 1:
+                failed = _in_processes(by_seed, request, progress)
+            else:
+                failed = _one_by_one(by_seed, request, progress)
     else:
         console.print(f"{folder}: all {len(grid)} runs are there already", highlight=False, soft_wrap=True)
-    _compare(folder, experiment.task, console)
+    if get_rank() == 0:
+        _compare(folder, experiment.task, console)
     return failed
 
 
-def _run_seed(runs: list[Run], experiment: Experiment, progress: Progress) -> int:
-    """Choose the channels of one seed's arms, then train them. Returns how many failed, and says which."""
-    failed: set[str] = set()
-    for work in (_choose_channels, _train):
+def make_grid(request: Request, experiment: Experiment, protocol_fingerprint: str) -> list[Run]:
+    """All runs that were asked for, seed by seed."""
+    arms = check_arms(experiment.arms if request.arms is None else request.arms, experiment.known_arms)
+    folder = comparison_folder(request, experiment)
+    return [
+        Run(
+            request.task, request.recipe, seed, arm, folder / f"seed{seed}" / arm, protocol_fingerprint,
+            request.device, request.command, request.vis,
+        )
+        for seed in range(experiment.seeds if request.seeds is None else request.seeds) for arm in arms
+    ]  # fmt: skip
+
+
+def comparison_folder(request: Request, experiment: Experiment) -> Path:
+    """Where the seeds of the comparison lie."""
+    folder = request.work_dir / experiment.name
+    fraction = request.recipe.train_fraction
+    return folder if fraction is None else folder / f"fraction{fraction:g}"
+
+
+def _one_by_one(by_seed: list[list[Run]], request: Request, display: Display) -> int:
+    if request.threads:
+        torch.set_num_threads(request.threads)
+    failed = 0
+    for runs in by_seed:
+        if get_rank() == 0:
+            lost = prepare(runs, display)
+            failed += len(lost)
+        barrier()
         for run in runs:
-            if run.arm in failed:
-                continue
-            run.folder.mkdir(parents=True, exist_ok=True)
-            log = run.folder / "error.log"
-            try:
-                work(run, experiment, progress)
-                log.unlink(missing_ok=True)
-            except LwdnaError:
-                raise
-            except Exception as error:  # whatever the network, the data or the machine may do; the other runs go on
-                log.write_text(traceback.format_exc())
-                progress.end(f"failed: {type(error).__name__}: {error} (traceback in {log})")
-                failed.add(run.arm)
-    return len(failed)
+            if (run.folder / "channels.json").exists():
+                failed += not perform(run, display)
+    return failed
 
 
-def _choose_channels(run: Run, experiment: Experiment, progress: Progress) -> None:
-    path = run.folder / "channels.json"
-    if path.exists():
-        return
-    shrink = ARMS[run.arm].shrink
-    if shrink is None:
-        channels = baseline_channels(experiment, run.seed)
-    else:
-        progress.begin(f"{experiment.name} seed {run.seed} search")
-        settings = {**experiment.shrink, **shrink}
-        channels = search(experiment, settings, run.seed, run.folder.parent / "search", run.device)
-        macs, params = (getattr(channels.found, key) / getattr(channels.baseline, key) for key in ("macs", "params"))
-        at_floor = f"{sum(group.at_floor for group in channels.groups)} of {len(channels.groups)} groups at their floor"
-        limits = f"; {channels.limits}" if channels.limits else ""
-        progress.end(f"{macs:.1%} of the MACs, {params:.1%} of the parameters, {at_floor}{limits}")
-    channels.save(path)
+def _in_processes(by_seed: list[list[Run]], request: Request, display: Display) -> int:
+    failed = 0
+    threads = request.threads or max(1, cores() // request.parallel)
+    with Workers(request.parallel, threads, display) as workers:
+        searches: dict[Future[Any], list[Run]] = {workers.submit(prepare, runs): runs for runs in by_seed}
+        pending: set[Future[Any]] = set(searches)
+        try:
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    if future in searches:
+                        lost = future.result()
+                        failed += len(lost)
+                        pending |= {workers.submit(perform, run) for run in searches[future] if run.arm not in lost}
+                    else:
+                        failed += not future.result()
+        except BrokenProcessPool as error:
+            raise LwdnaError(
+                "a process of --parallel was killed (out of memory?); finished runs are kept, --resume goes on with "
+                "the others"
+            ) from error
+    return failed
 
 
-def _train(run: Run, experiment: Experiment, progress: Progress) -> None:
-    progress.begin(f"{experiment.name} seed {run.seed} {run.arm}", run_steps(experiment))
-    metrics = train(run, progress)["metrics"]
-    progress.end("  ".join(f"{name} {value:.2f}" for name, value in metrics.items() if value is not None))
+def prepare(runs: list[Run], display: Display) -> set[str]:
+    """Choose the channels of one seed's arms, searches included. Returns the arms that failed."""
+    experiment = load_experiment(runs[0].task, **asdict(runs[0].recipe))
+
+    def work(run: Run) -> None:
+        choose_channels(run, experiment, display)
+
+    return {run.arm for run in runs if not _guarded(run, work, display)}
+
+
+def perform(run: Run, display: Display) -> bool:
+    """Train a run that has its channels. Returns whether it succeeded."""
+
+    def work(run: Run) -> None:
+        experiment = load_experiment(run.task, **asdict(run.recipe))
+        line = display.begin(f"{experiment.name} seed {run.seed} {run.arm}", run_steps(experiment))
+        metrics = train(run, line)["metrics"]
+        line.end("  ".join(f"{name} {value:.2f}" for name, value in metrics.items() if value is not None))
+
+    return _guarded(run, work, display)
+
+
+def _guarded(run: Run, work: Callable[[Run], object], display: Display) -> bool:
+    run.folder.mkdir(parents=True, exist_ok=True)
+    log = run.folder / "error.log"
+    try:
+        work(run)
+        log.unlink(missing_ok=True)
+        return True
+    except LwdnaError:
+        raise
+    except Exception as error:  # whatever the network, the data or the machine may do; the other runs go on
+        if torch.distributed.is_initialized():
+            raise  # the other processes wait for this one: let the launcher end them
+        log.write_text(traceback.format_exc())
+        line = display.begin(f"{run.folder.parent.parent.name} seed {run.seed} {run.arm}")
+        line.end(f"failed: {type(error).__name__}: {error} (traceback in {log})")
+        return False
 
 
 def _compare(folder: Path, task: Task, console: Console) -> None:
@@ -137,13 +194,6 @@ def _compare(folder: Path, task: Task, console: Console) -> None:
     console.print(str(path), highlight=False, soft_wrap=True)
 
 
-def baseline_channels(experiment: Experiment, seed: int) -> ChannelConfig:
-    """The network as it is, as a configuration: every arm is built from one."""
-    reseed(seed, NETWORK, 0)
-    channels = describe(build_network(experiment.network), torch.zeros(1, *experiment.input))
-    return dataclasses.replace(channels, network=experiment.network, seed=seed)
-
-
 def _check_folder(folder: Path, experiment: Experiment, hashed: dict[str, Any], resume: bool) -> None:
     """Raise LwdnaError where the folder holds runs of another protocol, other searches, or unfinished runs."""
     unfinished = [
@@ -155,8 +205,7 @@ def _check_folder(folder: Path, experiment: Experiment, hashed: dict[str, Any], 
         if path.exists() and (there := read_json(path))["fingerprint"] != fingerprint(hashed):
             keys = "; ".join(differences(there["protocol"], hashed))
             raise LwdnaError(f"{path} is of another protocol (there, now): {keys}: choose another --work-dir")
-    for path in sorted(folder.glob("seed*/search/channels.json")):
-        check_search(path, experiment.shrink)
+    check_searches(folder, experiment)
     if unfinished and not resume:
         names = ", ".join(str(home.relative_to(folder)) for home in unfinished)
         raise LwdnaError(f"{folder} has unfinished runs ({names}): --resume goes on with them")

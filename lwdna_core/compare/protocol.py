@@ -9,7 +9,7 @@ from typing import Any
 
 from lwdna_core.compare.config import Experiment
 from lwdna_core.compare.task import resolve
-from lwdna_core.data.resident import ResidentSet
+from lwdna_core.data.dataset import DataSet
 
 # Where a run happens and what is written about it: no part of the protocol.
 _OUTSIDE = (
@@ -29,13 +29,15 @@ def protocol(experiment: Experiment) -> dict[str, Any]:
     config["experiment"] = {k: v for k, v in config["experiment"].items() if k not in _OUTSIDE_EXPERIMENT}
     data = {part: load_set(experiment, part).fingerprint for part in ("train_dataloader", "val_dataloader")}
     stripped = {"config": _strip(config), "max_steps": experiment.max_steps, "data": data}
+    if experiment.train_fraction is not None:
+        stripped["train_fraction"] = experiment.train_fraction
     return json.loads(json.dumps(stripped))  # type: ignore[no-any-return]
 
 
-def load_set(experiment: Experiment, loader: str) -> ResidentSet:
-    """The data set of one of the config's loaders ("train_dataloader"), in the host's memory."""
+def load_set(experiment: Experiment, loader: str) -> DataSet:
+    """The data set of one of the config's loaders ("train_dataloader"), whole."""
     options = experiment.cfg[loader].dataset.to_dict()
-    data: ResidentSet = resolve(experiment.task.datasets[options.pop("type")])(**options)
+    data: DataSet = resolve(experiment.task.datasets[options.pop("type")])(**options)
     return data
 
 

@@ -34,11 +34,12 @@ class RandomnessHook(Hook):  # type: ignore[misc]
 
     priority = "VERY_HIGH"
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, rank: int = 0) -> None:
         self.seed = seed
+        self.shard = (rank,) if rank else ()  # processes that share a batch augment their parts differently
 
     def before_train_epoch(self, runner: Any) -> None:
         runner.train_dataloader.set_epoch(runner.epoch)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        reseed(self.seed, STEP, runner.epoch, batch_idx)
+        reseed(self.seed, STEP, runner.epoch, batch_idx, *self.shard)

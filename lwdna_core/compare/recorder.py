@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
+import torch
+from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 
-from lwdna_core.compare.progress import Progress
+from lwdna_core.compare.progress import Line
 
 
 class Recorder(Hook):  # type: ignore[misc]
     """The record of one run; it travels in the checkpoints, so that it survives an interruption.
 
+    Args:
+        line: where progress is shown.
+        owner: which run this is (protocol, arm, seed); a checkpoint of another one is foreign.
+
     Attributes:
         curve: an entry an epoch: step, learning rate, mean training loss, and the metrics where it was validated.
+        items: scores per item of the last evaluation, by metric.
         seconds: time in training steps, without validation and checkpoints, over all sittings.
     """
 
     priority = "LOW"
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, line: Line, owner: Sequence[str]) -> None:
         self.curve: list[dict[str, float]] = []
+        self.items: dict[str, dict[str, float]] = {}
         self.seconds = 0.0
-        self._progress = progress
+        self.owner = list(owner)
+        self._line = line
 
     def before_train(self, runner: Any) -> None:
-        self._progress.advance(runner.iter)
+        self._line.advance(runner.iter)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         if batch_idx == 0:
@@ -38,26 +48,37 @@ class Recorder(Hook):  # type: ignore[misc]
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         self._loss += outputs["loss"].detach()  # stays on the device: no synchronisation
         self._steps += 1
-        self._progress.advance(1)
+        self._line.advance(1)
 
     def after_train_epoch(self, runner: Any) -> None:
-        loss = float(self._loss) / self._steps
+        mean = torch.as_tensor(self._loss / self._steps)
+        all_reduce(mean, "mean")  # over the processes that share the batches
+        loss = float(mean)
         self.seconds += time.perf_counter() - self._started
         self.curve.append({"step": runner.iter, "epoch": runner.epoch + 1, "lr": self._lr, "loss": loss})
-        runner.message_hub.update_scalars({"train/lr": self._lr, "train/loss": loss})
+        self._publish(runner, {"train/lr": self._lr, "train/loss": loss})
         runner.logger.info(f"epoch {runner.epoch + 1}/{runner.max_epochs} lr {self._lr:g} loss {loss:.5f}")
-        self._progress.report(f"epoch {runner.epoch + 1}/{runner.max_epochs}", {"loss": loss})
+        self._line.report(f"epoch {runner.epoch + 1}/{runner.max_epochs}", {"loss": loss})
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         values = {name: float(value) for name, value in (metrics or {}).items()}
+        self.items = {}
+        for metric in runner.val_loop.evaluator.metrics:
+            self.items |= getattr(metric, "items", {})
         self.curve[-1] |= values
-        runner.message_hub.update_scalars({f"val/{name}": value for name, value in values.items()})
+        self._publish(runner, {f"val/{name}": value for name, value in values.items()})
         runner.logger.info(" ".join(f"{name} {value:.4f}" for name, value in values.items()))
-        self._progress.report(f"epoch {runner.epoch}/{runner.max_epochs}", values)
+        self._line.report(f"epoch {runner.epoch}/{runner.max_epochs}", values)
+
+    @staticmethod
+    def _publish(runner: Any, values: dict[str, float]) -> None:
+        runner.message_hub.update_scalars(values)
+        runner.visualizer.add_scalars(values, step=runner.iter)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        checkpoint["record"] = {"curve": self.curve, "seconds": self.seconds}
+        record = {"curve": self.curve, "items": self.items, "seconds": self.seconds}
+        checkpoint["record"] = {**record, "owner": self.owner}
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        self.curve = checkpoint["record"]["curve"]
-        self.seconds = checkpoint["record"]["seconds"]
+        record = checkpoint["record"]
+        self.curve, self.items, self.seconds = record["curve"], record["items"], record["seconds"]

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dist import get_dist_info
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch import nn
 
-from lwdna_core.compare.checkpoints import CheckpointHook, allow_mmengine_checkpoints, last_checkpoint
-from lwdna_core.compare.config import Experiment, load_experiment
-from lwdna_core.compare.progress import Progress
+from lwdna_core.compare.checkpoints import CheckpointHook, allow_mmengine_checkpoints, usable_checkpoint
+from lwdna_core.compare.config import Experiment, Recipe, load_experiment
+from lwdna_core.compare.progress import Line
 from lwdna_core.compare.protocol import fingerprint, load_set, protocol
 from lwdna_core.compare.randomness import NETWORK, RandomnessHook, reseed
 from lwdna_core.compare.recorder import Recorder
 from lwdna_core.compare.results import FORMAT, commit, environment, write_json
 from lwdna_core.compare.schedule import Limited, scale_schedulers
-from lwdna_core.data.resident import ResidentLoader
+from lwdna_core.data.dataset import Loader
 from lwdna_core.errors import LwdnaError
 from lwdna_core.export import save
 from lwdna_core.networks import build_network
@@ -36,44 +39,48 @@ class Run:
     """A unit of work, as plain data. `folder` holds the arm's `channels.json` and receives all else.
 
     Attributes:
-        task, config, options, max_steps: see `load_experiment`.
+        task, recipe: see `load_experiment`.
         fingerprint: of the protocol that the run belongs to.
         device: torch's name of it.
         command: the command line that asked for the run, for the record.
+        vis: mmengine's visualization backend ("tensorboard"), or None.
     """
 
     task: str
-    config: str
-    options: tuple[str, ...]
-    max_steps: int | None
+    recipe: Recipe
     seed: int
     arm: str
     folder: Path
     fingerprint: str
     device: str
     command: str
+    vis: str | None = None
 
 
-def train(run: Run, progress: Progress) -> dict[str, Any]:
+def train(run: Run, line: Line) -> dict[str, Any]:
     """Train a run to its end, from its folder's last checkpoint if there is one; `result.json` is written last of all.
 
     Returns what `result.json` holds.
     """
-    experiment = load_experiment(run.task, run.config, run.options, run.max_steps)
+    experiment = load_experiment(run.task, **asdict(run.recipe))
     hashed = protocol(experiment)
     if run.fingerprint != fingerprint(hashed):
-        raise LwdnaError(f"{run.config}: the config or its data changed while the comparison was running")
+        raise LwdnaError(f"{run.recipe.config}: the config or its data changed while the comparison was running")
     channels = ChannelConfig.load(run.folder / "channels.json")
-    network = build_arm(experiment, channels, run.seed)
+    network = build_arm(experiment, channels, run)
     loader = training_loader(experiment, run.seed, run.device)
-    recorder = Recorder(progress)
-    runner = _build_runner(run, experiment, network, loader, recorder)
+    recorder = Recorder(line, (run.fingerprint, run.arm, str(run.seed)))
+    on_gpu = run.device.startswith("cuda")
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats(run.device)
+    runner = _build_runner(run, experiment, network, loader, recorder, line)
     try:
         runner.train()
     except Exception:
         runner.logger.exception("this run failed")
         raise
     finally:
+        runner.visualizer.close()
         for handler in runner.logger.handlers:
             handler.close()
         runner.logger.handlers.clear()
@@ -85,13 +92,15 @@ def train(run: Run, progress: Progress) -> dict[str, Any]:
         "experiment": experiment.name,
         "arm": run.arm,
         "seed": run.seed,
-        "fingerprint": fingerprint(hashed),
+        "fingerprint": run.fingerprint,
         "protocol": hashed,
+        "request": asdict(run.recipe),
+        "init": experiment.init if (run.folder / START).exists() else "fresh",
         "command": run.command,
         "commit": commit(),
         "environment": environment(run.device),
-        "metrics": {name: last.get(name) for name in experiment.task.metrics},
-        "items": {},
+        "metrics": {name: value for name, value in last.items() if experiment.task.metric(name)},
+        "items": recorder.items,
         "curve": recorder.curve,
         "network": {"macs": channels.found.macs, "params": channels.found.params, "channels": channels.widths},
         "search": channels.to_dict()["search"],
@@ -100,32 +109,58 @@ def train(run: Run, progress: Progress) -> dict[str, Any]:
             "steps": last["step"],
             "steps_per_epoch": len(loader),
             "macs": _PASSES * channels.found.macs * loader.samples(int(last["step"])),
+            "peak_memory": torch.cuda.max_memory_allocated(run.device) if on_gpu else None,
         },
     }
-    save(network, channels, run.folder)
-    write_json(run.folder / "result.json", result)
+    if get_dist_info()[0] == 0:
+        for metric in runner.val_loop.evaluator.metrics:
+            if hasattr(metric, "keep"):
+                metric.keep(run.folder)
+        save(network, channels, run.folder)
+        write_json(run.folder / "result.json", result)
     return result
 
 
-def build_arm(experiment: Experiment, channels: ChannelConfig, seed: int) -> nn.Module:
-    """The experiment's network with these channels, all weights drawn by the network's own rule from the seed alone."""
-    reseed(seed, NETWORK, 0)
-    network = build_network(experiment.network)
-    reseed(seed, NETWORK, 1)
-    return channels.apply(network, initialise=True)
+START = "start.safetensors"
+"""Weights that the search's hypernetwork generated, in the folder of an arm that starts from them."""
 
 
-def training_loader(experiment: Experiment, seed: int, device: torch.device | str) -> ResidentLoader:
-    """The config's training data on the device, in the order that belongs to the seed."""
-    data = load_set(experiment, "train_dataloader").to(device)
-    return ResidentLoader(data, experiment.cfg.train_dataloader.batch_size, seed)
+def build_arm(experiment: Experiment, channels: ChannelConfig, run: Run) -> nn.Module:
+    """The experiment's network with these channels.
+
+    All weights are drawn by the network's own rule from the seed alone, unless the run's folder holds those to start
+    from.
+    """
+    reseed(run.seed, NETWORK, 0)
+    network = build_network(experiment.network, **experiment.options)
+    reseed(run.seed, NETWORK, 1)
+    network = channels.apply(network, initialise=True)
+    if (start := run.folder / START).exists():
+        from safetensors.torch import load_model
+
+        load_model(network, str(start))
+    return network
+
+
+def training_loader(experiment: Experiment, seed: int, device: torch.device | str) -> Loader:
+    """The config's training data (this process's part of every batch), in the order that belongs to the seed."""
+    settings, data = experiment.cfg.train_dataloader, load_set(experiment, "train_dataloader")
+    if experiment.train_fraction is not None:
+        data = data.subset(experiment.train_fraction, seed)
+    workers = settings.get("num_workers", 0)
+    return data.loader(settings.batch_size, device, seed=seed, shard=get_dist_info(), workers=workers)
+
+
+def held_out_loader(experiment: Experiment, device: torch.device | str) -> Loader:
+    """The config's validation data (this process's part), in their own order."""
+    settings, data = experiment.cfg.val_dataloader, load_set(experiment, "val_dataloader")
+    return data.loader(settings.batch_size, device, shard=get_dist_info(), workers=settings.get("num_workers", 0))
 
 
 def run_steps(experiment: Experiment) -> int:
     """How many optimiser steps a run takes."""
-    images = len(load_set(experiment, "train_dataloader"))
     epochs: int = experiment.cfg.train_cfg.max_epochs
-    return experiment.max_steps or epochs * -(-images // experiment.cfg.train_dataloader.batch_size)
+    return experiment.max_steps or epochs * len(training_loader(experiment, 0, "cpu"))
 
 
 class _Runner(Runner):  # type: ignore[misc]
@@ -137,36 +172,47 @@ class _Runner(Runner):  # type: ignore[misc]
         return logger
 
     def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:
-        return model
+        if get_dist_info()[1] == 1:
+            return model
+        device = next(model.parameters()).device
+        wrapped: nn.Module = MMDistributedDataParallel(
+            module=model, device_ids=[device.index] if device.type == "cuda" else None, broadcast_buffers=False
+        )
+        return wrapped
 
     def load_checkpoint(self, filename: str, *_: Any, **__: Any) -> dict[str, Any]:
         # mmengine's own says nothing of weights_only, skips tensors that do not fit, and prints.
         checkpoint: dict[str, Any] = torch.load(filename, map_location="cpu", weights_only=True)
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
-        self.model.load_state_dict(checkpoint["state_dict"])
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model.load_state_dict(checkpoint["state_dict"])
         return checkpoint
 
 
 def _build_runner(
-    run: Run, experiment: Experiment, network: nn.Module, loader: ResidentLoader, recorder: Recorder
+    run: Run, experiment: Experiment, network: nn.Module, loader: Loader, recorder: Recorder, line: Line
 ) -> Runner:
-    cfg = experiment.cfg
+    cfg = copy.deepcopy(experiment.cfg)
     train_cfg, schedulers = cfg.train_cfg.to_dict(), cfg.get("param_scheduler")
-    batches: ResidentLoader | Limited = loader
+    batches: Loader = loader
     if steps := experiment.max_steps:
         schedulers = scale_schedulers(schedulers, train_cfg["max_epochs"], len(loader), steps)
         train_cfg["max_epochs"] = -(-steps // len(loader))
         batches = Limited(loader, steps)
-    held_out = ResidentLoader(load_set(experiment, "val_dataloader").to(run.device), cfg.val_dataloader.batch_size)
     interval = cfg.get("default_hooks", {}).get("checkpoint", {}).get("interval", 1)
+    rank, processes = get_dist_info()
     allow_mmengine_checkpoints()
     reseed(run.seed, NETWORK, 2)  # building the network drew more or fewer numbers, arm by arm
-    checkpoint = last_checkpoint(run.folder)
+    if cfg.get("compile", False):
+        network.compile()
+    model = MODELS.build(cfg.model, default_args={"network": network}).to(run.device)
+    checkpoint = usable_checkpoint(run.folder, recorder.owner, line.note)
+    backends = [{"type": "TensorboardVisBackend", "save_dir": str(run.folder)}] if run.vis == "tensorboard" else []
     return _Runner(
-        model=MODELS.build(cfg.model, default_args={"network": network}).to(run.device),
+        model=model,
         work_dir=str(run.folder),
         train_dataloader=batches,
-        val_dataloader=held_out,
+        val_dataloader=held_out_loader(experiment, run.device),
         train_cfg=train_cfg,
         val_cfg=cfg.val_cfg,
         val_evaluator=cfg.val_evaluator,
@@ -175,9 +221,10 @@ def _build_runner(
         # The recorder does what these four are for, once an epoch; at every step they would synchronise the device.
         default_hooks=dict.fromkeys(("runtime_info", "timer", "logger", "sampler_seed"))
         | {"checkpoint": CheckpointHook(interval)},
-        custom_hooks=[*cfg.get("custom_hooks", []), RandomnessHook(run.seed), recorder],
-        visualizer={"type": "Visualizer", "vis_backends": []},
+        custom_hooks=[*cfg.get("custom_hooks", []), RandomnessHook(run.seed, rank), recorder],
+        visualizer={"type": "Visualizer", "vis_backends": backends},
         randomness={"seed": run.seed},
+        launcher="pytorch" if processes > 1 else "none",
         # mmengine keeps loggers and message hubs by this name, for the life of the process.
         experiment_name=f"{experiment.name}_seed{run.seed}_{run.arm}_{next(_names)}",
         load_from=str(checkpoint) if checkpoint else None,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from lwdna_core.data.resident import ResidentLoader
+from lwdna_core.data.dataset import Loader
 from lwdna_core.errors import LwdnaError
 
 # Arguments of mmengine's schedulers that are points in time or durations.
@@ -18,13 +18,20 @@ _UNSCALABLE = ("ExponentialLR", "ExponentialMomentum", "ExponentialParamSchedule
 class Limited:
     """A loader that ends, in its last epoch, after `steps` batches counted from the start of the run."""
 
-    def __init__(self, loader: ResidentLoader, steps: int) -> None:
+    def __init__(self, loader: Loader, steps: int) -> None:
         self.loader = loader
         self.dataset = loader.dataset
         self.steps = steps
 
+    @property
+    def epoch(self) -> int:
+        return self.loader.epoch
+
     def __len__(self) -> int:
         return len(self.loader)
+
+    def samples(self, steps: int) -> int:
+        return self.loader.samples(steps)
 
     def set_epoch(self, epoch: int) -> None:
         self.loader.set_epoch(epoch)

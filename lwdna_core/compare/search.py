@@ -1,8 +1,10 @@
-"""The search of a seed: what it needs, and its result in a folder of its own, before that seed's arms."""
+"""The channels of a seed's arms: its searches, each with a folder of its own, and what follows from them."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
+import shutil
 from collections.abc import Callable, Mapping
 from inspect import signature
 from itertools import islice
@@ -13,20 +15,23 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from lwdna_core.compare.arms import LWDNA
 from lwdna_core.compare.config import Experiment, load_experiment
+from lwdna_core.compare.controls import control, widened
+from lwdna_core.compare.progress import Display
 from lwdna_core.compare.randomness import NETWORK, STEP, reseed
-from lwdna_core.compare.runner import training_loader
+from lwdna_core.compare.runner import START, Run, training_loader
 from lwdna_core.compare.task import resolve, tasks, unknown
 from lwdna_core.errors import LwdnaError
 from lwdna_core.networks import build_network
-from lwdna_core.shrink import ChannelConfig, find
+from lwdna_core.shrink import ChannelConfig, describe, find
 
 
 class SearchMaterial(NamedTuple):
     """What `lwdna_core.shrink.find` takes: `find(*material)`."""
 
     network: nn.Module
-    example_inputs: Tensor
+    example_inputs: tuple[Tensor, ...]
     batches: list[Any]
     loss: Callable[[nn.Module, Any], Tensor]
 
@@ -56,32 +61,106 @@ def search_material(config: str, seed: int = 0, device: torch.device | str = "cp
 
 def material(experiment: Experiment, count: int, seed: int, device: torch.device | str) -> SearchMaterial:
     """What a search works on: the experiment's network and the first `count` batches of this seed's training."""
-    reseed(seed, NETWORK, 0)
-    network = build_network(experiment.network).to(device)
     preprocessor = MODELS.build(experiment.cfg.model.data_preprocessor).to(device)
     batches = []
     for step, batch in enumerate(islice(training_loader(experiment, seed, device), count)):
         reseed(seed, STEP, 0, step)
         batches.append(preprocessor(batch, True))
-    example = torch.zeros(1, *experiment.input, device=device)
-    return SearchMaterial(network, example, batches, resolve(experiment.task.loss))
+    network = baseline(experiment, seed).to(device)
+    return SearchMaterial(network, blank(experiment, device), batches, resolve(experiment.task.loss))
 
 
-def search(experiment: Experiment, shrink: Mapping[str, Any], seed: int, folder: Path, device: str) -> ChannelConfig:
-    """The LW-DNA of this seed: found and written to `folder`, or read from there. `shrink` is `Experiment.shrink`.
+def baseline(experiment: Experiment, seed: int = 0) -> nn.Module:
+    """The experiment's network as it is, its weights drawn from the seed."""
+    reseed(seed, NETWORK, 0)
+    return build_network(experiment.network, **experiment.options)
+
+
+def blank(experiment: Experiment, device: torch.device | str = "cpu") -> tuple[Tensor, ...]:
+    """Inputs of the experiment's network, a batch of one."""
+    return tuple(torch.zeros(1, *shape, device=device) for shape in experiment.inputs)
+
+
+def choose_channels(run: Run, experiment: Experiment, display: Display) -> None:
+    """Write the `channels.json` of a run, unless it is there; a search that it needs comes first."""
+    path = run.folder / "channels.json"
+    if path.exists():
+        return
+    arm, seeds_folder = experiment.known_arms[run.arm], run.folder.parent
+    if arm.shrink is not None:
+        channels = search(experiment, run.arm, run.seed, seeds_folder, run.device, display)
+        if experiment.init == "hypernet":
+            part = run.folder / f".{START}.part"
+            shutil.copyfile(_search_folder(seeds_folder, run.arm) / START, part)
+            os.replace(part, run.folder / START)
+    elif arm.shares is not None:
+        found = search(experiment, LWDNA, run.seed, seeds_folder, run.device, display)
+        channels = control(found, arm.shares, baseline(experiment), blank(experiment))
+    elif arm.widened:
+        channels = widened(search(experiment, LWDNA, run.seed, seeds_folder, run.device, display))
+    else:
+        channels = describe(baseline(experiment), blank(experiment))
+        channels = dataclasses.replace(
+            channels, network=experiment.network, options=dict(experiment.options), seed=run.seed
+        )
+    channels.save(path)
+
+
+def search(experiment: Experiment, arm: str, seed: int, folder: Path, device: str, display: Display) -> ChannelConfig:
+    """What the search of an arm finds for this seed: read from its folder below `folder`, or found and written there.
 
     Raises LwdnaError where the folder holds the result of other settings.
     """
-    path = folder / "channels.json"
+    home = _search_folder(folder, arm)
+    path = home / "channels.json"
+    settings = shrink_settings(experiment, arm)
     if path.exists():
-        return check_search(path, shrink)
-    settings = dict(shrink)
+        return check_search(path, settings)
+    line = display.begin(f"{experiment.name} seed {seed} search" + f" for {arm}" * (arm != LWDNA))
     batches = settings.pop("batches")
-    found = find(*material(experiment, batches, seed, device), **settings, seed=seed)
-    found = dataclasses.replace(found, network=experiment.network, settings={**found.settings, "batches": batches})
-    folder.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
+
+    def keep(network: nn.Module) -> None:
+        """Store the generated weights; the search's `channels.json`, written later, says that they are whole."""
+        from safetensors.torch import save_model
+
+        save_model(network, str(home / START))
+
+    receive = keep if experiment.init == "hypernet" else None
+    found = find(*material(experiment, batches, seed, device), **settings, seed=seed, receive=receive)
+    found = dataclasses.replace(
+        found, network=experiment.network, options=dict(experiment.options),
+        settings={**found.settings, "batches": batches},
+    )  # fmt: skip
     found.save(path)
+    macs, params = (getattr(found.found, key) / getattr(found.baseline, key) for key in ("macs", "params"))
+    at_floor = f"{sum(group.at_floor for group in found.groups)} of {len(found.groups)} groups at their floor"
+    limits = f"; {found.limits}" if found.limits else ""
+    line.end(f"{macs:.1%} of the MACs, {params:.1%} of the parameters, {at_floor}{limits}")
     return found
+
+
+def shrink_settings(experiment: Experiment, arm: str) -> dict[str, Any]:
+    """What the search of an arm is asked for: the config's settings and the arm's own, one budget among them."""
+    own = experiment.known_arms[arm].shrink or {}
+    settings = {**experiment.shrink, **own}
+    if own.get("macs") is not None:
+        settings.pop("params", None)
+    elif settings.get("params") is not None:
+        settings.pop("macs", None)
+    return settings
+
+
+def _search_folder(folder: Path, arm: str) -> Path:
+    return folder / "search" if arm == LWDNA else folder / "search" / arm
+
+
+def check_searches(folder: Path, experiment: Experiment) -> None:
+    """Raise LwdnaError where a search below the comparison's folder was made with other settings than now."""
+    for arm, what in experiment.known_arms.items():
+        for seed in sorted(folder.glob("seed*")) if what.shrink is not None else ():
+            if (path := _search_folder(seed, arm) / "channels.json").exists():
+                check_search(path, shrink_settings(experiment, arm))
 
 
 def check_search(path: Path, shrink: Mapping[str, Any]) -> ChannelConfig:

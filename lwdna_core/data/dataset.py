@@ -12,7 +12,11 @@ class Loader(Protocol):
     """Goes through a set in batches. What it yields is a function of (seed, epoch) alone."""
 
     dataset: Any
-    epoch: int
+
+    @property
+    def epoch(self) -> int:
+        """The epoch (from 0) that the next iteration goes through."""
+        ...
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -21,7 +25,7 @@ class Loader(Protocol):
     def __iter__(self) -> Iterator[Any]: ...
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch (from 0) that the next iteration goes through."""
+        """Choose the epoch."""
         ...
 
     def samples(self, steps: int) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from lwdna_core.compare.config import Recipe
 from lwdna_core.compare.experiment import Request, run_experiment
 
 PARTS = """
@@ -64,7 +66,9 @@ def compare(tiny: Path, tmp_path: Path) -> Compare:
 
     def run(**wishes: object) -> tuple[int, str]:
         printed = io.StringIO()
-        request = Request(**{"task": "classification", "config": str(tiny), "work_dir": tmp_path / "out", **wishes})
+        words = {field.name: wishes.pop(field.name) for field in fields(Recipe) if field.name in wishes}
+        recipe = Recipe(**{"config": str(tiny), **words})
+        request = Request(**{"task": "classification", "recipe": recipe, "work_dir": tmp_path / "out", **wishes})
         return run_experiment(request, Console(file=printed, width=200)), printed.getvalue()
 
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from lwdna_core.compare.checkpoints import allow_mmengine_checkpoints, last_checkpoint
+from lwdna_core.compare.checkpoints import allow_mmengine_checkpoints
 
 Compare = Callable[..., tuple[int, str]]
 
@@ -31,19 +32,45 @@ def interrupted(compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return tmp_path / "out" / "tiny" / "seed0" / "baseline"
 
 
-def test_a_pickled_object_in_a_checkpoint_is_refused(interrupted: Path, compare: Compare, tmp_path: Path) -> None:
-    checkpoint = last_checkpoint(interrupted)
-    assert checkpoint is not None and checkpoint.name == "epoch_2.pth"
-    torch.save({"meta": Hostile(tmp_path / "executed")}, checkpoint)
+def hostile(path: Path, tmp_path: Path) -> None:
+    torch.save({"meta": Hostile(tmp_path / "executed")}, path)
+
+
+def truncated(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def foreign(path: Path, tmp_path: Path) -> None:
+    allow_mmengine_checkpoints()
+    content = torch.load(path, weights_only=True)
+    content["record"]["owner"][2] = "7"  # another seed's
+    torch.save(content, path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(hostile, "UnpicklingError"), (truncated, "Error"), (foreign, "it belongs to another run")],
+)
+def test_an_unusable_checkpoint_is_reported_and_the_one_before_is_used(
+    spoil: Callable[[Path, Path], None], reason: str, interrupted: Path, compare: Compare, tmp_path: Path
+) -> None:
+    assert {path.name for path in interrupted.glob("*.pth")} == {"epoch_1.pth", "epoch_2.pth"}
+    spoil(interrupted / "epoch_2.pth", tmp_path)
     failed, printed = compare(seeds=1, arms=("baseline",), resume=True)
-    assert failed == 1
-    assert "UnpicklingError" in printed
+    assert failed == 0
+    assert "epoch_2.pth cannot be used" in printed and reason in printed
+    assert (interrupted / "epoch_2.pth.unusable").exists()
     assert not (tmp_path / "executed").exists()
+    compare(seeds=1, arms=("baseline",), work_dir=tmp_path / "straight")
+    straight, resumed = (
+        json.loads((folder / "result.json").read_text())
+        for folder in (tmp_path / "straight" / "tiny" / "seed0" / "baseline", interrupted)
+    )
+    assert resumed["curve"] == straight["curve"]
 
 
 def test_the_config_in_a_checkpoint_is_not_executed(interrupted: Path, compare: Compare, tmp_path: Path) -> None:
-    checkpoint = last_checkpoint(interrupted)
-    assert checkpoint is not None
+    checkpoint = interrupted / "epoch_2.pth"
     allow_mmengine_checkpoints()
     content = torch.load(checkpoint, weights_only=True)
     content["meta"]["config"] = f"open({str(tmp_path / 'executed')!r}, 'w')\n"

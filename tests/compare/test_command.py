@@ -75,13 +75,45 @@ def test_a_mistake_is_one_line_and_exits_with_2(
 
 def test_list_names_configs_and_arms(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "classification", "--list"]) == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [line[0] for line in lines] == [
-        "configs:",
-        "resnet20_cifar10",
-        "resnet20_digits",
-        "arms:",
-        "baseline",
-        "lwdna",
-    ]
-    assert lines[2][-1] == "(default)"
+    listed: dict[str, dict[str, str]] = {}
+    for line in capsys.readouterr().out.splitlines():
+        if not line.startswith(" "):
+            heading = listed.setdefault(line, {})
+        else:
+            name, _, summary = line.strip().partition(" ")
+            heading[name] = summary
+    assert listed.keys() == {"configs:", "arms:"}
+    assert listed["configs:"]["resnet20_digits"].endswith("(default)")
+    assert "CIFAR-10" in listed["configs:"]["resnet20_cifar10"]
+    assert list(listed["arms:"]) == ["baseline", "lwdna", "uniform", "random", "shuffled", "widened"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--amp"], "--amp needs a GPU"),
+        (["--launcher", "pytorch"], "RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR not set; start the command by torchrun"),
+        (["--launcher", "pytorch", "--parallel", "2"], "--parallel and --launcher exclude each other"),
+    ],
+)
+def test_wishes_that_cannot_be_met_are_refused(
+    words: list[str], message: str, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(["compare", "classification", str(tiny), "--device", "cpu", "--work-dir", str(tmp_path / "d"), *words])
+        == 2
+    )
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
+
+
+def test_a_dry_run_prints_the_grid_and_writes_nothing(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compare", "classification", str(tiny), "--device", "cpu", "--work-dir", str(tmp_path / "d"), "--dry-run"]
+    assert main([*words, "--arms", "baseline", "lwdna", "--train-fraction", "0.5", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "fraction0.5: 8 steps a run" in " ".join(printed.split())
+    assert "fraction1: 16 steps a run" in " ".join(printed.split())
+    assert printed.count("at most") == 4  # lwdna, two seeds, two sizes
+    assert not (tmp_path / "d").exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lwdna_core.compare.arms import ARMS
 from lwdna_core.compare.config import check_arms, load_experiment
 from lwdna_core.errors import LwdnaError
 
@@ -46,8 +47,8 @@ def test_unknown_names_list_near_ones() -> None:
     with pytest.raises(LwdnaError, match=r"there is no config file nowhere\.py"):
         load_experiment("classification", "nowhere.py")
     with pytest.raises(LwdnaError, match="no arms to compare; there are: baseline, lwdna"):
-        check_arms([])
-    assert check_arms(["lwdna", "baseline", "lwdna"]) == ("lwdna", "baseline")
+        check_arms([], ARMS)
+    assert check_arms(["lwdna", "baseline", "lwdna"], ARMS) == ("lwdna", "baseline")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_unknown_names_list_near_ones() -> None:
         ),
         (
             "_base_ = {base!r}\nexperiment = dict(input=(3, 3.5))",
-            "experiment.input: expected a positive int, got 3.5",
+            r"experiment.input: expected a shape such as .*, got \(3, 3.5\)",
         ),
     ],
 )

@@ -42,7 +42,7 @@ def test_the_files_hold_what_the_contract_says(compare: Compare, tmp_path: Path)
     result = strict(folder / "seed1" / "lwdna" / "result.json")
     assert result.keys() == {
         "format", "task", "experiment", "arm", "seed", "fingerprint", "protocol", "command", "commit", "environment",
-        "metrics", "items", "curve", "network", "search", "train",
+        "metrics", "items", "curve", "network", "search", "train", "request", "init",
     }  # fmt: skip
     assert [result[key] for key in ("task", "experiment", "arm", "seed")] == ["classification", "tiny", "lwdna", 1]
     assert result["command"] == "lwdna compare classification tiny"
@@ -134,7 +134,7 @@ def test_results_of_another_protocol_are_not_mixed(compare: Compare, tmp_path: P
 
 
 def test_search_material_is_what_the_training_begins_with() -> None:
-    network, example, batches, loss = search_material("resnet20_digits", seed=1)
+    network, (example,), batches, loss = search_material("resnet20_digits", seed=1)
     assert example.shape == (1, 3, 32, 32)
     assert [batch["inputs"].shape for batch in batches] == [(50, 3, 32, 32)] * 2
     assert loss(network, batches[0]).shape == ()

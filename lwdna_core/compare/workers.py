@@ -1,0 +1,68 @@
+"""Runs in processes of their own, several at once: small networks leave a large device idle."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from types import TracebackType
+from typing import Any
+
+from lwdna_core.compare.progress import Display, Reporter, follow
+
+_display: Reporter
+
+
+class Workers:
+    """A pool of processes that show their progress here.
+
+    Args:
+        count: how many.
+        threads: of each, for torch. Results on the CPU depend on it in the last bits.
+        display: where progress is shown.
+    """
+
+    def __init__(self, count: int, threads: int, display: Display) -> None:
+        context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+        self._queue = context.Queue()
+        self._listener = threading.Thread(target=follow, args=(self._queue, display), daemon=True)
+        self._pool = ProcessPoolExecutor(count, context, initializer=_start, initargs=(self._queue, threads))
+
+    def __enter__(self) -> Workers:
+        self._listener.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            for process in list((self._pool._processes or {}).values()):
+                process.terminate()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._queue.put(None)
+        self._listener.join()
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Have `work(*arguments, display)` done by a process."""
+        return self._pool.submit(_call, work, arguments)
+
+
+def _start(queue: Any, threads: int) -> None:
+    global _display
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    _display = Reporter(queue)
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _call(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return work(*arguments, _display)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
