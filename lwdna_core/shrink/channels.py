@@ -60,7 +60,7 @@ class ChannelConfig:
     """A channel configuration of a network.
 
     Attributes:
-        network: name under which the network can be built again, if it has one.
+        network, options: name under which the network can be built again, if it has one, and what its factory gets.
         input: shapes of the example inputs, batch dimension included: a list, or a dict for keyword inputs.
         baseline, widened, found: cost of the three networks on this input.
         groups: the widths, in the order in which the forward pass makes the channels.
@@ -83,6 +83,7 @@ class ChannelConfig:
     search: SearchCost | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def widths(self) -> dict[str, int]:
@@ -186,7 +187,7 @@ class ChannelConfig:
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "network": (str, type(None)), "input": (list, dict), "limits": (str, type(None)), "settings": (dict,),
-    "seed": (int,),
+    "seed": (int,), "options": (dict,),
 }  # fmt: skip
 
 

@@ -241,3 +241,16 @@ def attach(
             module.parametrizations[name].original = hyper.weight2  # type: ignore[index,union-attr]
         layers.append(hyper)
     return Hypernetwork(latents, layers, graph, found)
+
+
+@torch.no_grad()
+def plain(network: nn.Module) -> nn.Module:
+    """The network with its generated weights as plain ones, in place; a network without a hypernetwork stays as it is."""
+    made: dict[int, nn.Parameter] = {}  # a weight that is tied between modules stays one
+    for module in list(network.modules()):
+        for name, chain in list(getattr(module, "parametrizations", {}).items()):
+            if isinstance(chain[0], HyperWeight):
+                weight = made.setdefault(id(chain[0]), nn.Parameter(getattr(module, name).clone()))
+                parametrize.remove_parametrizations(module, name, leave_parametrized=False)
+                module._parameters[name] = weight
+    return network

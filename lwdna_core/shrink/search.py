@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from lwdna_core.shrink.criteria import CRITERIA
 from lwdna_core.shrink.errors import BudgetError, LossError, TraceError
 from lwdna_core.shrink.forward import Inputs
 from lwdna_core.shrink.graph import FrozenGroup
+from lwdna_core.shrink.hypernet import plain
 from lwdna_core.shrink.proof import trace
 from lwdna_core.shrink.resize import resize
 from lwdna_core.shrink.saliency import Loss, Settings
@@ -42,6 +43,7 @@ def find(
     classifier: bool = True,
     embedding: int = 8,
     seed: int = 0,
+    receive: Callable[[nn.Module], object] | None = None,
 ) -> ChannelConfig:
     """Widen the network, score the latent elements of every channel group, and shrink to a budget.
 
@@ -66,6 +68,8 @@ def find(
             it reads; False is what was published.
         embedding: dimension m of the hypernetwork.
         seed: of the latent vectors, the hypernetwork, and whatever the loss draws.
+        receive: is given the shrunk network with the weights that the hypernetwork generated for the channels kept; the
+            published code trains these, where the paper says "from scratch".
 
     Returns:
         The configuration; `apply` it to a fresh baseline. The same seed gives the same one on the same device.
@@ -119,6 +123,8 @@ def find(
         graph, scores.values, limits, scores.unscored, budget=budget, reference=reference, cost=cost, align=align
     )
     widths = {name: len(kept) for name, kept in chosen.kept.items()}
+    if receive is not None:
+        receive(resize(plain(widened), graph, chosen.kept))
     spent = SearchCost(round(time.perf_counter() - started, 3), scores.batches, counter.get_total_flops() // 2)
     optional = {"floors": dict(floors or {}), "ceilings": dict(ceilings or {}), "freeze": list(freeze)}
     return ChannelConfig(
