@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib.util
 import shlex
 import sys
 from pathlib import Path
@@ -94,6 +95,9 @@ def run(args: argparse.Namespace) -> int:
         return _list(args.task)
     if args.parallel > 1 and args.launcher != "none":
         raise LwdnaError("--parallel and --launcher exclude each other: one shares a device, the other a batch")
+
+    if args.vis and importlib.util.find_spec(args.vis) is None:
+        raise LwdnaError(f"--vis {args.vis} needs the package {args.vis}: pip install 'lwdna[{args.vis}]'")
 
     from rich.console import Console
 

@@ -28,6 +28,11 @@ _NEEDED = (
     "val_dataloader.dataset.type", "val_dataloader.batch_size", "val_cfg", "val_evaluator",
     "experiment.network", "experiment.input", "experiment.shrink", "experiment.arms", "experiment.seeds",
 )  # fmt: skip
+_UNREAD = (
+    "load_from", "resume", "randomness", "auto_scale_lr", "runner_type", "model_wrapper_cfg",
+    "test_dataloader", "test_cfg", "test_evaluator",
+)  # fmt: skip
+"""Keys of an mmengine config that would change a run's numbers there, and do nothing here."""
 INITS = ("fresh", "hypernet")
 PRECISIONS = ("float16", "bfloat16")
 
@@ -111,6 +116,22 @@ def load_experiment(
     _merge(cfg, options)
     for key in _NEEDED:
         _look_up(cfg, key, path)
+    for key in _UNREAD:
+        _expect(
+            path,
+            key,
+            cfg.get(key) is None,
+            "no such key: runs start from scratch and end with val_evaluator",
+            cfg.get(key),
+        )
+    for key in cfg.get("default_hooks", {}):
+        _expect(
+            path,
+            f"default_hooks.{key}",
+            key == "checkpoint",
+            "checkpoint alone; other hooks are custom_hooks",
+            cfg.default_hooks[key],
+        )
     if not cfg.train_cfg.get("by_epoch", "type" not in cfg.train_cfg):
         raise LwdnaError(f"{path}: train_cfg: expected by_epoch=True; runs are counted in epochs")
     for key in ("train_dataloader", "val_dataloader"):

@@ -58,6 +58,17 @@ def test_unknown_names_list_near_ones() -> None:
         ("_base_ = 'missing.py'", "own.py: cannot be read as a config: .*missing.py"),
         ("model = dict()", "own.py: train_dataloader is missing"),
         ("_base_ = {base!r}\nexperiment = dict(_delete_=True, network='x')", "own.py: experiment.input is missing"),
+        ("_base_ = {base!r}\nload_from = 'x.pth'", "load_from: expected no such key: runs start from scratch"),
+        (
+            "_base_ = {base!r}\ndefault_hooks = dict(logger=dict(interval=5))",
+            r"default_hooks\.logger: expected checkpoint",
+        ),
+        ("_base_ = {base!r}\nexperiment = dict(initial='x')", "key of experiment in .*'initial'; near ones: init"),
+        ("_base_ = {base!r}\nexperiment = dict(init='x')", "experiment.init: expected one of fresh, hypernet, got 'x'"),
+        (
+            "_base_ = {base!r}\ntrain_dataloader = dict(sampler=dict())",
+            "train_dataloader.sampler: a data set's own loader",
+        ),
         (
             "_base_ = {base!r}\nexperiment = dict(shrink=dict(flor=0.1))",
             "experiment.shrink.*'flor'; near ones: floor",
@@ -83,3 +94,16 @@ def test_a_budget_of_parameters_replaces_that_of_macs(tmp_path: Path) -> None:
     path.write_text(f"_base_ = {str(experiment.cfg.filename)!r}\nexperiment = dict(shrink=dict(params=0.8))")
     shrink = load_experiment("classification", str(path)).shrink
     assert shrink["params"] == 0.8 and "macs" not in shrink
+
+
+def test_several_inputs_and_options_of_the_factory(tmp_path: Path) -> None:
+    base = str(load_experiment("classification", "resnet20_digits").cfg.filename)
+    path = tmp_path / "own.py"
+    own = "experiment = dict(input=[(3, 127, 127), (3, 255, 255)], options=dict(num_classes=7))"
+    path.write_text(f"_base_ = {base!r}\n{own}")
+    experiment = load_experiment("classification", str(path))
+    assert experiment.inputs == ((3, 127, 127), (3, 255, 255))
+    assert experiment.options == {"num_classes": 7}
+    assert load_experiment("classification", "resnet20_digits").inputs == ((3, 32, 32),)
+    changed = load_experiment("classification", "resnet20_digits", ("experiment.options.num_classes=5",))
+    assert changed.options == {"num_classes": 5}
