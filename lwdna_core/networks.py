@@ -15,6 +15,7 @@ from torch import nn
 
 from lwdna_core.compare.task import tasks, unknown
 from lwdna_core.errors import LwdnaError
+from lwdna_core.shrink.initialise import remember
 
 
 class NetworkError(LwdnaError):
@@ -35,7 +36,7 @@ def build_network(name: str, **kwargs: Any) -> nn.Module:
     """
     factory = _factory(name)
     try:
-        network = factory(**kwargs)
+        network = remember(lambda: factory(**kwargs))
     except Exception as error:  # the factory is the user's code: anything can come out of it
         given = ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
         raise NetworkError(
