@@ -138,7 +138,7 @@ def load_experiment(
         for name in cfg[key]:
             if name not in _LOADER:
                 raise LwdnaError(f"{path}: {key}.{name}: a data set's own loader knows only {', '.join(_LOADER)}")
-        if cfg[key].dataset.type not in plug.datasets:
+        if cfg[key].dataset.type not in plug.datasets and ":" not in cfg[key].dataset.type:
             raise unknown(f"data set of {path}:", cfg[key].dataset.type, plug.datasets)
     if amp:
         # 1.0: bfloat16 has float32's range and needs no scale

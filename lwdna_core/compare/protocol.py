@@ -35,9 +35,13 @@ def protocol(experiment: Experiment) -> dict[str, Any]:
 
 
 def load_set(experiment: Experiment, loader: str) -> DataSet:
-    """The data set of one of the config's loaders ("train_dataloader"), whole."""
+    """The data set of one of the config's loaders ("train_dataloader"), whole.
+
+    Its `type` is a name among those of the task, or "package.module:function".
+    """
     options = experiment.cfg[loader].dataset.to_dict()
-    data: DataSet = resolve(experiment.task.datasets[options.pop("type")])(**options)
+    name = options.pop("type")
+    data: DataSet = resolve(experiment.task.datasets.get(name, name))(**options)
     return data
 
 

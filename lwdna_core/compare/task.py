@@ -98,9 +98,12 @@ def find_task(name: str) -> Task:
 
 
 def resolve(target: str) -> Any:
-    """What "package.module:name" names."""
+    """What "package.module:name" names. Raises LwdnaError where there is no such thing."""
     module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise LwdnaError(f"{target!r} leads nowhere: {error}") from error
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> LwdnaError:
