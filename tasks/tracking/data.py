@@ -1,0 +1,179 @@
+"""The sets of the configs: pairs to train on, and sequences to test on."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from lwdna_core.data.sources import data_folder
+from lwdna_core.errors import LwdnaError
+from tasks.tracking.evaluation.annotations import Annotations, read_annotations
+from tasks.tracking.evaluation.annotations import Sequence as Annotated
+from tasks.tracking.evaluation.textfiles import Rows
+from tasks.tracking.experiments import FROM_ZERO, PROTOCOLS, upright
+from tasks.tracking.pairs import PairSet
+from tasks.tracking.sequences import Composed, Filmed, Still
+from tasks.tracking.sequences import Sequence as Frames
+
+
+class Trial(NamedTuple):
+    """One sequence under one protocol ("OPE", "VOT"), as part of a set."""
+
+    set: str
+    protocol: str
+    sequence: Frames
+
+
+class TrialSet:
+    """Sequences to test on, of one or several sets; see `lwdna_core.data.dataset.DataSet`.
+
+    A batch is {"trials": [Trial]}, always of one. `metainfo` holds the annotations by set, for the metric.
+    """
+
+    def __init__(self, trials: Sequence[Trial], annotations: Mapping[str, Annotations]) -> None:
+        self.trials = tuple(trials)
+        self.sequences = list({trial.sequence.name: trial.sequence for trial in self.trials}.values())
+        self.annotations = dict(annotations)
+        self.metainfo: Mapping[str, object] = {"annotations": self.annotations}
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    @property
+    def fingerprint(self) -> str:
+        parts = [f"{trial.set} {trial.protocol} {trial.sequence.fingerprint}" for trial in self.trials]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def subset(self, fraction: float, seed: int) -> TrialSet:
+        order = np.random.default_rng(seed).permutation(len(self.trials))
+        chosen = np.sort(order[: max(1, round(fraction * len(order)))])
+        return TrialSet([self.trials[i] for i in chosen], self.annotations)
+
+    def loader(
+        self,
+        batch_size: int,
+        device: torch.device | str,
+        *,
+        seed: int | None = None,
+        shard: tuple[int, int] = (0, 1),
+        workers: int = 0,
+    ) -> TrialLoader:
+        return TrialLoader(self, self.trials[shard[0] :: shard[1]])
+
+
+class TrialLoader:
+    """One trial after the other; the tracker puts the frames on its device."""
+
+    def __init__(self, dataset: TrialSet, trials: Sequence[Trial]) -> None:
+        self.dataset, self._trials = dataset, trials
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def samples(self, steps: int) -> int:
+        return steps
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for trial in self._trials:
+            yield {"trials": [trial]}
+
+
+def composed(split: str, sequences: int, length: int = 60, pairs: int = 0, real: bool = False) -> PairSet | TrialSet:
+    """Targets from scikit-image's photographs that move over others; training and test photographs are disjoint.
+
+    Args:
+        split: "train": pairs, "test": sequences under both protocols.
+        sequences: how many, of `length` frames.
+        pairs: in an epoch of training.
+        real: test on the sequences of OTB and VOT as well, where they lie in the data folder.
+    """
+    made = [Composed(split, seed, length) for seed in range(sequences)]
+    if split == "train":
+        return PairSet(made, pairs)
+    annotated = {s.name: Annotated(s.name, _rows(s.boxes), "composed", size=lambda: (320.0, 240.0)) for s in made}
+    zero_based = {name: dataclasses.replace(s, rows=_rows(s.boxes() - FROM_ZERO)) for name, s in annotated.items()}
+    annotations = {
+        "composed": Annotations("composed", "OTB", annotated),
+        "composed-resets": Annotations("composed", "VOT", zero_based),
+    }
+    trials = [Trial("composed", "OPE", sequence) for sequence in made]
+    trials += [Trial("composed-resets", "VOT", sequence) for sequence in made]
+    for name in ("OTB", "VOT") if real else ():
+        if (data_folder() / name).is_dir():
+            found = benchmark(name)
+            trials += found.trials
+            annotations |= found.annotations
+    return TrialSet(trials, annotations)
+
+
+def benchmark(name: str, protocols: Sequence[str] = ()) -> TrialSet:
+    """A set in its official layout below the data folder: "OTB", "VOT", "GOT-10k", "LaSOT" ...
+
+    Args:
+        name: of the folder.
+        protocols: "OPE" and "VOT"; by default what is usual there.
+
+    Raises LwdnaError where the folder, a frame or a line of ground truth is missing or wrong; names it.
+    """
+    annotations = _read(name)
+    usual = ("VOT",) if annotations.kind == "VOT" else ("OPE",)
+    made = [_filmed(sequence) for sequence in annotations.sequences.values()]
+    trials = [Trial(name, protocol, sequence) for protocol in protocols or usual for sequence in made]
+    if unknown := {trial.protocol for trial in trials} - PROTOCOLS.keys():
+        raise LwdnaError(f"unknown protocol {', '.join(unknown)}; there are: {', '.join(PROTOCOLS)}")
+    return TrialSet(trials, {name: annotations})
+
+
+def videos(name: str, pairs: int, distance: int = 100) -> PairSet:
+    """Training pairs from sequences in an official layout below the data folder: GOT-10k, LaSOT, OTB, VOT.
+
+    Args:
+        name: of the folder, "GOT-10k/train" for one.
+        pairs: in an epoch.
+        distance: frames between the two of a pair, at most.
+    """
+    return PairSet([_filmed(sequence) for sequence in _read(name).sequences.values()], pairs, distance)
+
+
+def stills(folder: str, pairs: int, boxes: int = 1) -> PairSet:
+    """Training pairs from still images: two different augmentations of one box.
+
+    Args:
+        folder: of images, below the data folder.
+        pairs: in an epoch.
+        boxes: in each image, at random places.
+    """
+    home = data_folder() / folder
+    files = sorted(file for file in home.glob("**/*") if file.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp"))
+    if not files:
+        raise LwdnaError(f"{home}: no images to train on")
+    return PairSet([Still(file, index * boxes + k) for index, file in enumerate(files) for k in range(boxes)], pairs)
+
+
+def _read(name: str) -> Annotations:
+    home = data_folder() / name
+    if not home.is_dir():
+        raise LwdnaError(f"{home}: there is no such folder of sequences; LWDNA_DATA names the folder of all sets")
+    return read_annotations(home)
+
+
+def _filmed(sequence: Annotated) -> Filmed:
+    regions = sequence.regions()
+    if regions.is_box.all():
+        boxes = sequence.boxes()
+    else:  # VOT's polygons, from 0
+        boxes = np.stack([upright(corners) for corners in regions.corners]) + FROM_ZERO
+    return Filmed(sequence.name, boxes, regions, tuple(sequence.frames()))
+
+
+def _rows(boxes: np.ndarray) -> Rows:
+    return Rows(boxes.ravel().astype(np.float64), np.full(len(boxes), 4))

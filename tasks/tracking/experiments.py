@@ -1,0 +1,119 @@
+"""Drives a tracker over a sequence: once from the start (OPE), or with VOT's resets. It knows nothing of networks."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tasks.tracking.evaluation.raster import Regions
+from tasks.tracking.evaluation.raster_pairs import pair_overlap
+from tasks.tracking.evaluation.regions import FAILED, INITIALISED, UNKNOWN
+from tasks.tracking.evaluation.textfiles import Rows
+from tasks.tracking.sequences import Sequence, frames
+
+SKIP = 5
+"""Frames from a failure to the new start (VOT's skip_initialize)."""
+
+FROM_ZERO = np.array([1.0, 1.0, 0.0, 0.0])
+"""What a box that counts pixels from 1 has more than one that counts from 0."""
+
+
+class Tracker(Protocol):
+    """Two methods. Frames are (3, H, W), uint8, RGB; boxes (4), x, y, w, h with 1-based corners."""
+
+    def init(self, frame: Tensor, box: Tensor) -> None: ...
+
+    def update(self, frame: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Track:
+    """What a tracker did on a sequence.
+
+    Attributes:
+        sequence: its name.
+        lines: for every frame a box (4,) as the annotations count, or one of VOT's codes (1,).
+        seconds: (N,) for each frame in the tracker, without reading it.
+        wall: seconds for the whole sequence, reading included.
+    """
+
+    sequence: str
+    lines: tuple[np.ndarray, ...]
+    seconds: np.ndarray
+    wall: float
+
+    @property
+    def rows(self) -> Rows:
+        """As the evaluation reads them from files."""
+        return Rows(np.concatenate(self.lines), np.array([len(line) for line in self.lines]))
+
+
+def one_pass(tracker: Tracker, sequence: Sequence) -> Track:
+    """OPE: started with the true box of the first frame, and left alone."""
+    lines, seconds, begun = [], [], time.perf_counter()
+    for index, image in enumerate(frames(sequence, range(len(sequence)))):
+        started = time.perf_counter()
+        if index == 0:
+            tracker.init(_tensor(image), torch.from_numpy(sequence.boxes[0]))
+            lines.append(sequence.boxes[0].astype(np.float64))
+        else:
+            lines.append(_array(tracker.update(_tensor(image))))
+        seconds.append(time.perf_counter() - started)
+    return Track(sequence.name, tuple(lines), np.array(seconds), time.perf_counter() - begun)
+
+
+def with_resets(tracker: Tracker, sequence: Sequence) -> Track:
+    """VOT's supervised protocol: where box and truth no longer overlap the target is lost, and 5 frames later the
+    tracker starts anew.
+
+    Overlap is drawn as the official toolkit draws it, inside the image. A polygon's start box is the upright one of
+    equal area, as in pysot's get_axis_aligned_bbox. VOT counts pixels from 0.
+    """
+    lines, seconds, begun, start = [], [], time.perf_counter(), 0
+    truth = sequence.regions
+    for index, image in enumerate(frames(sequence, range(len(sequence)))):
+        started = time.perf_counter()
+        known = bool(np.isfinite(truth.corners[index]).all())
+        if index < start or (index == start and not known):
+            lines.append(np.array([float(UNKNOWN)]))
+            start = max(start, index + 1) if index == start else start
+        elif index == start:
+            box = upright(truth.corners[index])
+            tracker.init(_tensor(image), torch.from_numpy(box + FROM_ZERO))
+            lines.append(np.array([float(INITIALISED)]))
+        else:
+            box = _array(tracker.update(_tensor(image))) - FROM_ZERO
+            size = np.array([image.shape[1], image.shape[0]], float)
+            if known and pair_overlap(truth.take([index]), Regions.of_boxes(box[None]), size, "pysot") <= 0:
+                lines.append(np.array([float(FAILED)]))
+                start = index + SKIP
+            else:
+                lines.append(box)
+        seconds.append(time.perf_counter() - started)
+    return Track(sequence.name, tuple(lines), np.array(seconds), time.perf_counter() - begun)
+
+
+PROTOCOLS = {"OPE": one_pass, "VOT": with_resets}
+
+
+def upright(corners: np.ndarray) -> np.ndarray:
+    """x, y, w, h of the upright box with the centre and the area of a quadrangle (4, 2)."""
+    low, high = corners.min(0), corners.max(0)
+    area = np.linalg.norm(corners[0] - corners[1]) * np.linalg.norm(corners[1] - corners[2])
+    scale = np.sqrt(area / max(float((high - low).prod()), 1e-9))
+    size = scale * (high - low) + 1
+    return np.concatenate([corners.mean(0) - (size - 1) / 2, size])
+
+
+def _tensor(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1)
+
+
+def _array(box: Tensor) -> np.ndarray:
+    array: np.ndarray = box.double().cpu().numpy()  # waits for the device
+    return array

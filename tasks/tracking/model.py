@@ -1,0 +1,97 @@
+"""What mmengine trains: a Siamese network, its loss, and pairs made ready on the device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kornia.augmentation as K
+import torch
+from mmengine.model import BaseDataPreprocessor, BaseModel
+from torch import Tensor, nn
+
+from lwdna_core.compare.task import resolve
+from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side, crop, to_centre
+from tasks.tracking.experiments import PROTOCOLS
+
+
+class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
+    """Rough cuts and boxes -> exemplar and search images with the target's place in the latter.
+
+    Args:
+        shift: of the target from the centre of the search image, at most, in its pixels and in either direction.
+        scale: of the search image, at most: a factor between 1 - scale and 1 + scale.
+        exemplar_shift, exemplar_scale: the same for the exemplar.
+        colour: brightness, contrast and saturation of either image change by so much at most.
+        blur: share of the images that are blurred.
+    """
+
+    def __init__(
+        self,
+        shift: float = 12,
+        scale: float = 0.05,
+        exemplar_shift: float = 4,
+        exemplar_scale: float = 0.05,
+        colour: float = 0.2,
+        blur: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.shift, self.scale = shift, scale
+        self.exemplar_shift, self.exemplar_scale = exemplar_shift, exemplar_scale
+        changes = [K.ColorJiggle(colour, colour, colour, 0.0, p=1.0)] if colour else []
+        changes += [K.RandomGaussianBlur((5, 5), (0.5, 2.0), p=blur)] if blur else []
+        self.augment = K.AugmentationSequential(*changes, data_keys=["input"]) if changes else nn.Identity()
+
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Sequences pass through; of pairs: exemplar (N, 3, 127, 127), search (N, 3, 255, 255), in 0 .. 255, and boxes
+        (N, 4): (centre x, centre y, w, h) of the target in pixels from the centre of the search image.
+        """
+        if not training:
+            return data
+        exemplar, _ = self._cut(
+            data["exemplar"], data["exemplar_boxes"], EXEMPLAR, self.exemplar_shift, self.exemplar_scale
+        )
+        search, boxes = self._cut(data["search"], data["search_boxes"], SEARCH, self.shift, self.scale)
+        return {"exemplar": exemplar, "search": search, "boxes": boxes}
+
+    def _cut(self, frames: Tensor, boxes: Tensor, size: int, shift: float, scale: float) -> tuple[Tensor, Tensor]:
+        images, target = frames.to(self.device).float(), to_centre(boxes.to(self.device))
+        sides = context_side(target[:, 2:]) * (size / EXEMPLAR)
+        sides = sides * (1 + scale * self._draw(len(boxes), 1)[:, 0])
+        pixel = (sides / size)[:, None]  # of the crop, in pixels of the frame
+        moved = shift * self._draw(len(boxes), 2)
+        which = torch.arange(len(boxes), device=images.device)
+        means = images.mean((2, 3))
+        cut = crop(images, means, which, target[:, :2] - moved * pixel, sides, size)
+        return self.augment(cut / 255) * 255, torch.cat([moved, target[:, 2:] / pixel], 1)
+
+    def _draw(self, count: int, columns: int) -> Tensor:
+        """(count, columns), uniform in -1 .. 1."""
+        return torch.rand(count, columns, device=self.device) * 2 - 1
+
+
+class SiameseTracker(BaseModel):  # type: ignore[misc]
+    """The wrapper around a network that mmengine's loops call.
+
+    Args:
+        network: see `networks.siamfc.SiamFC`.
+        loss: "module:function" of (network, batch).
+        tracker: "module:class", made from the network; it has the methods `init` and `update`.
+        settings: what else the tracker's class takes.
+    """
+
+    def __init__(
+        self, network: nn.Module, data_preprocessor: dict[str, Any], loss: str, tracker: str, **settings: Any
+    ) -> None:
+        super().__init__(data_preprocessor)
+        self.network = network
+        self._loss, self._tracker, self._settings = resolve(loss), resolve(tracker), settings
+
+    def init_weights(self) -> None:
+        """Nothing: the network arrives initialised, and mmengine must not draw it again."""
+
+    def forward(self, mode: str, **batch: Any) -> dict[str, Tensor] | list[dict[str, Any]]:
+        """In mode "loss" the loss of preprocessed pairs; in mode "predict" what became of each trial, a `Track`."""
+        if mode == "loss":
+            return {"loss": self._loss(self.network, batch)}
+        tracker = self._tracker(self.network, **self._settings)
+        return [{"trial": t, "track": PROTOCOLS[t.protocol](tracker, t.sequence)} for t in batch["trials"]]

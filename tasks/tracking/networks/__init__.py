@@ -1,0 +1,1 @@
+"""Siamese networks: template and search image through one backbone, then a cross-correlation."""
