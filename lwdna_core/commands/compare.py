@@ -111,6 +111,8 @@ def run(args: argparse.Namespace) -> int:
         if args.amp and not device.startswith("cuda"):
             raise LwdnaError(f"--amp needs a GPU: on {device} autocast is slower than float32; leave it out")
         console = Console(quiet=not leads)
+        if not console.is_terminal:
+            console.width = 160  # a file has no edge at which to fold
         failed = 0
         for config in args.configs or task.defaults:
             request = Request(

@@ -23,11 +23,15 @@ _OUTSIDE_EXPERIMENT = ("arms", "seeds", "shrink")
 def protocol(experiment: Experiment) -> dict[str, Any]:
     """Everything that decides a run's numbers except channels, seed and machine: the config, the length, the data.
 
-    Loads the data (their contents are hashed). The result survives JSON unchanged.
+    Loads the data (their contents are hashed). The result survives JSON unchanged. A training set that has a method
+    `check_disjoint(tested)` may raise LwdnaError where it shares samples with what is tested.
     """
     config = {key: value for key, value in experiment.cfg.to_dict().items() if key not in _OUTSIDE}
     config["experiment"] = {k: v for k, v in config["experiment"].items() if k not in _OUTSIDE_EXPERIMENT}
-    data = {part: load_set(experiment, part).fingerprint for part in ("train_dataloader", "val_dataloader")}
+    sets = {part: load_set(experiment, part) for part in ("train_dataloader", "val_dataloader")}
+    if check := getattr(sets["train_dataloader"], "check_disjoint", None):
+        check(sets["val_dataloader"])
+    data = {part: data.fingerprint for part, data in sets.items()}
     stripped = {"config": _strip(config), "max_steps": experiment.max_steps, "data": data}
     if experiment.train_fraction is not None:
         stripped["train_fraction"] = experiment.train_fraction

@@ -12,7 +12,7 @@ from lwdna_core.errors import LwdnaError
 
 # Arguments of mmengine's schedulers that are points in time or durations.
 _TIMES = ("begin", "end", "milestones", "step_size", "T_max", "periods", "total_steps")
-_UNSCALABLE = ("ExponentialLR", "ExponentialMomentum", "ExponentialParamScheduler", "ReduceOnPlateau")
+_UNSCALABLE = ("ReduceOnPlateau",)
 
 
 class Limited:
@@ -59,6 +59,8 @@ def scale_schedulers(schedulers: Any, epochs: int, steps_per_epoch: int, steps: 
             raise LwdnaError(f"--max-steps: the schedule {scheduler['type']} of this config cannot be scaled")
         by_epoch = scheduler.get("by_epoch", True) or scheduler.get("convert_to_iter_based", False)
         factor = steps / (epochs if by_epoch else epochs * steps_per_epoch)
+        if str(scheduler["type"]).startswith("Exponential"):
+            scheduler["gamma"] **= 1 / factor  # a decay per tick, and the ticks are others now
         for key in scheduler.keys() & _TIMES:
             scheduler[key] = _scale(scheduler[key], factor)
         scheduler.pop("convert_to_iter_based", None)

@@ -32,10 +32,11 @@ class Trial(NamedTuple):
 class TrialSet:
     """Sequences to test on, of one or several sets; see `lwdna_core.data.dataset.DataSet`.
 
-    A batch is {"trials": [Trial]}, always of one. `metainfo` holds the annotations by set, for the metric.
+    A batch is {"trials": [Trial]}, always of one. `metainfo` holds the annotations by (set, protocol), for
+    the metric.
     """
 
-    def __init__(self, trials: Sequence[Trial], annotations: Mapping[str, Annotations]) -> None:
+    def __init__(self, trials: Sequence[Trial], annotations: Mapping[tuple[str, str], Annotations]) -> None:
         self.trials = tuple(trials)
         self.sequences = list({trial.sequence.name: trial.sequence for trial in self.trials}.values())
         self.annotations = dict(annotations)
@@ -102,11 +103,11 @@ def composed(split: str, sequences: int, length: int = 60, pairs: int = 0, real:
     annotated = {s.name: Annotated(s.name, _rows(s.boxes), "composed", size=lambda: (320.0, 240.0)) for s in made}
     zero_based = {name: dataclasses.replace(s, rows=_rows(s.boxes() - FROM_ZERO)) for name, s in annotated.items()}
     annotations = {
-        "composed": Annotations("composed", "OTB", annotated),
-        "composed-resets": Annotations("composed", "VOT", zero_based),
+        ("composed", "OPE"): Annotations("composed", "OTB", annotated),
+        ("composed", "VOT"): Annotations("composed", "VOT", zero_based),
     }
     trials = [Trial("composed", "OPE", sequence) for sequence in made]
-    trials += [Trial("composed-resets", "VOT", sequence) for sequence in made]
+    trials += [Trial("composed", "VOT", sequence) for sequence in made]
     for name in ("OTB", "VOT") if real else ():
         if (data_folder() / name).is_dir():
             found = benchmark(name)
@@ -130,7 +131,7 @@ def benchmark(name: str, protocols: Sequence[str] = ()) -> TrialSet:
     trials = [Trial(name, protocol, sequence) for protocol in protocols or usual for sequence in made]
     if unknown := {trial.protocol for trial in trials} - PROTOCOLS.keys():
         raise LwdnaError(f"unknown protocol {', '.join(unknown)}; there are: {', '.join(PROTOCOLS)}")
-    return TrialSet(trials, {name: annotations})
+    return TrialSet(trials, {(name, trial.protocol): annotations for trial in trials})
 
 
 def videos(name: str, pairs: int, distance: int = 100) -> PairSet:

@@ -62,8 +62,16 @@ def test_a_very_short_run_keeps_the_order_of_events() -> None:
 
 
 def test_what_cannot_be_scaled_is_refused() -> None:
-    with pytest.raises(LwdnaError, match="ExponentialLR"):
-        scale_schedulers({"type": "ExponentialLR", "gamma": 0.9}, epochs=10, steps_per_epoch=10, steps=5)
+    with pytest.raises(LwdnaError, match="ReduceOnPlateauLR"):
+        scale_schedulers({"type": "ReduceOnPlateauLR", "monitor": "loss"}, epochs=10, steps_per_epoch=10, steps=5)
+
+
+def test_an_exponential_decay_ends_where_the_recipes_does() -> None:
+    recipe = {"type": "ExponentialLR", "gamma": 1e-3 ** (1 / 50)}
+    scaled = scale_schedulers(recipe, epochs=50, steps_per_epoch=1000, steps=200)
+    by_epoch, by_step = learning_rates([recipe], 51), learning_rates(scaled, 201)
+    assert by_step[200] == pytest.approx(by_epoch[50]) == pytest.approx(1e-3)
+    assert by_step[100] == pytest.approx(by_epoch[25])
 
 
 def test_a_limited_loader_ends_where_the_run_does() -> None:

@@ -1,0 +1,23 @@
+"""Siamese tracking: the plug that `lwdna compare tracking` finds."""
+
+from lwdna_core.compare.task import Metric, Task
+
+task = Task(
+    name="tracking",
+    package=__name__,
+    defaults=("siamfc_small_composed_short",),
+    metrics={
+        "auc/*": Metric(unit="", higher_is_better=True),
+        "precision_20/*": Metric(unit="", higher_is_better=True),
+        "normalised_precision_20/*": Metric(unit="", higher_is_better=True),
+        "overlap_precision_50/*": Metric(unit="", higher_is_better=True),
+        "eao/*": Metric(unit="", higher_is_better=True),
+        "accuracy/*": Metric(unit="", higher_is_better=True),
+        "robustness/*": Metric(unit="", higher_is_better=False),
+        "lost/*": Metric(unit="", higher_is_better=False),
+    },
+    datasets={name: f"tasks.tracking.data:{name}" for name in ("composed", "videos", "stills", "benchmark")},
+    networks={name: f"tasks.tracking.networks.siamfc:{name}" for name in ("siamfc", "siamfc_small")},
+    loss="tasks.tracking.siamfc:loss",
+    commands={"eval": "tasks.tracking.evaluate"},
+)
