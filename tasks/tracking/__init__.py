@@ -17,7 +17,8 @@ task = Task(
         "lost/*": Metric(unit="", higher_is_better=False),
     },
     datasets={name: f"tasks.tracking.data:{name}" for name in ("composed", "videos", "stills", "benchmark")},
-    networks={name: f"tasks.tracking.networks.siamfc:{name}" for name in ("siamfc", "siamfc_small")},
+    networks={name: f"tasks.tracking.networks.siamfc:{name}" for name in ("siamfc", "siamfc_small")}
+    | {name: f"tasks.tracking.networks.siamrpn:{name}" for name in ("siamrpnpp_r18", "siamrpnpp_r50")},
     loss="tasks.tracking.siamfc:loss",
     commands={"eval": "tasks.tracking.evaluate"},
 )

@@ -172,7 +172,7 @@ def _filmed(sequence: Annotated) -> Filmed:
     if regions.is_box.all():
         boxes = sequence.boxes()
     else:  # VOT's polygons, from 0
-        boxes = np.stack([upright(corners) for corners in regions.corners]) + FROM_ZERO
+        boxes = np.stack([upright(regions.take([t])) for t in range(len(sequence))]) + FROM_ZERO
     return Filmed(sequence.name, boxes, regions, tuple(sequence.frames()))
 
 

@@ -13,7 +13,7 @@ from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.annotations import Annotations, read_annotations
 from tasks.tracking.evaluation.conventions import CONVENTIONS, EAO_INTERVALS, Convention, find_convention
 from tasks.tracking.evaluation.names import NameBook
-from tasks.tracking.evaluation.results import PROTOCOLS, find_trackers, read_results
+from tasks.tracking.evaluation.results import PROTOCOLS, few, find_trackers, read_results
 from tasks.tracking.evaluation.scores import Scores
 from tasks.tracking.evaluation.tables import as_csv, as_latex, as_text, ranked
 
@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sequences", type=Path, metavar="FILE", help="only the sequences that a file lists, one a line")
     add("--plots", type=Path, metavar="DIR", help="draw plots there, as SVG")
     for kind in ("json", "csv", "latex", "html"):
-        add(f"--{kind}", type=Path, metavar="FILE", help=f"write the scores as {kind.upper().replace('LATEX', 'LaTeX')}")
+        add(
+            f"--{kind}", type=Path, metavar="FILE", help=f"write the scores as {kind.upper().replace('LATEX', 'LaTeX')}"
+        )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -106,6 +108,10 @@ def evaluate(
         read_results(name, folder, wanted, book, protocol)  # type: ignore[arg-type]
         for name, folder in find_trackers(results).items()
     ]
+    for tracker in read:
+        if tracker.unknown:
+            number = f"{len(tracker.unknown)} file{'s' * (len(tracker.unknown) != 1)}"
+            _warn(f"{number} of sequences that {known.name} has not: {few(tracker.unknown)}")
     protocols = {tracker.protocol: tracker.tracker for tracker in read}
     if len(protocols) > 1:
         told = ", ".join(f"{name} ({tracker})" for name, tracker in protocols.items())

@@ -83,7 +83,7 @@ def with_resets(tracker: Tracker, sequence: Sequence) -> Track:
             lines.append(np.array([float(UNKNOWN)]))
             start = max(start, index + 1) if index == start else start
         elif index == start:
-            box = upright(truth.corners[index])
+            box = upright(truth.take([index]))
             tracker.init(_tensor(image), torch.from_numpy(box + FROM_ZERO))
             lines.append(np.array([float(INITIALISED)]))
         else:
@@ -101,9 +101,12 @@ def with_resets(tracker: Tracker, sequence: Sequence) -> Track:
 PROTOCOLS = {"OPE": one_pass, "VOT": with_resets}
 
 
-def upright(corners: np.ndarray) -> np.ndarray:
-    """x, y, w, h of the upright box with the centre and the area of a quadrangle (4, 2)."""
+def upright(region: Regions) -> np.ndarray:
+    """x, y, w, h of a single region: a box as it is, of a quadrangle the upright box with its centre and area."""
+    corners = region.corners[0]
     low, high = corners.min(0), corners.max(0)
+    if region.is_box[0]:
+        return np.concatenate([low, high - low])
     area = np.linalg.norm(corners[0] - corners[1]) * np.linalg.norm(corners[1] - corners[2])
     scale = np.sqrt(area / max(float((high - low).prod()), 1e-9))
     size = scale * (high - low) + 1

@@ -23,6 +23,7 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         exemplar_shift, exemplar_scale: the same for the exemplar.
         colour: brightness, contrast and saturation of either image change by so much at most.
         blur: share of the images that are blurred.
+        negative: share of the pairs whose exemplar shows another pair's target.
     """
 
     def __init__(
@@ -33,9 +34,10 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         exemplar_scale: float = 0.05,
         colour: float = 0.2,
         blur: float = 0.2,
+        negative: float = 0.0,
     ) -> None:
         super().__init__()
-        self.shift, self.scale = shift, scale
+        self.shift, self.scale, self.negative = shift, scale, negative
         self.exemplar_shift, self.exemplar_scale = exemplar_shift, exemplar_scale
         changes = [K.ColorJiggle(colour, colour, colour, 0.0, p=1.0)] if colour else []
         changes += [K.RandomGaussianBlur((5, 5), (0.5, 2.0), p=blur)] if blur else []
@@ -43,7 +45,8 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Sequences pass through; of pairs: exemplar (N, 3, 127, 127), search (N, 3, 255, 255), in 0 .. 255, and boxes
-        (N, 4): (centre x, centre y, w, h) of the target in pixels from the centre of the search image.
+        (N, 4): (centre x, centre y, w, h) of the target in pixels from the centre of the search image; positive (N):
+        whether the exemplar shows the same target.
         """
         if not training:
             return data
@@ -51,7 +54,9 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
             data["exemplar"], data["exemplar_boxes"], EXEMPLAR, self.exemplar_shift, self.exemplar_scale
         )
         search, boxes = self._cut(data["search"], data["search_boxes"], SEARCH, self.shift, self.scale)
-        return {"exemplar": exemplar, "search": search, "boxes": boxes}
+        positive = torch.rand(len(boxes), device=self.device) >= self.negative
+        exemplar = torch.where(positive[:, None, None, None], exemplar, exemplar.roll(1, 0))
+        return {"exemplar": exemplar, "search": search, "boxes": boxes, "positive": positive}
 
     def _cut(self, frames: Tensor, boxes: Tensor, size: int, shift: float, scale: float) -> tuple[Tensor, Tensor]:
         images, target = frames.to(self.device).float(), to_centre(boxes.to(self.device))

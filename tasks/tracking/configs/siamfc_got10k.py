@@ -1,4 +1,4 @@
-"""SiamFC trained on GOT-10k's pairs as its re-implementation for that set: 50 epochs, batches of 8, tested on OTB100."""
+"""SiamFC on GOT-10k, by the recipe of its re-implementation for that set: 50 epochs, batches of 8; tested on OTB."""
 
 _base_ = "_base_/siamfc.py"
 

@@ -1,0 +1,155 @@
+"""SiamRPN++ at work: anchors, its loss in training, and the tracker with the published test-time parameters."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side, crop, to_centre, to_corner
+
+STRIDE, RATIOS, SCALE = 8, (0.33, 0.5, 1.0, 2.0, 3.0), 8
+POSITIVE, NEGATIVE = 0.6, 0.3
+"""Overlap with the target from which an anchor is one, and below which it is none; between them it does not count."""
+MOST_POSITIVE, MOST = 16, 64
+"""Anchors of each image that count."""
+BOX_WEIGHT = 1.2
+
+
+def anchors(size: int, device: torch.device) -> Tensor:
+    """(A * size * size, 4): centre x, centre y, w, h in pixels from the centre of the search image; A is the slowest.
+
+    Of the area (8 * 8)^2 and the five ratios h / w, at cells 8 pixels apart (Li et al., "SiamRPN", CVPR 2018).
+    """
+    places = (torch.arange(size, device=device) - (size - 1) / 2) * STRIDE
+    shapes = []
+    for ratio in RATIOS:
+        width = int(math.sqrt(STRIDE * STRIDE / ratio))
+        shapes.append([width * SCALE, int(width * ratio) * SCALE])
+    sizes = torch.tensor(shapes, device=device, dtype=torch.float32)
+    y, x = torch.meshgrid(places, places, indexing="ij")
+    centres = torch.stack([x, y], -1).reshape(1, -1, 2).expand(len(shapes), -1, -1)
+    return torch.cat([centres, sizes[:, None].expand_as(centres)], -1).reshape(-1, 4)
+
+
+def overlaps(boxes: Tensor, others: Tensor) -> Tensor:
+    """Intersection over union of (..., 4) boxes by centre and size, broadcast."""
+    low = torch.maximum(boxes[..., :2] - boxes[..., 2:] / 2, others[..., :2] - others[..., 2:] / 2)
+    high = torch.minimum(boxes[..., :2] + boxes[..., 2:] / 2, others[..., :2] + others[..., 2:] / 2)
+    shared = (high - low).clamp_min(0).prod(-1)
+    return shared / (boxes[..., 2:].prod(-1) + others[..., 2:].prod(-1) - shared)
+
+
+def loss(network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+    """Cross-entropy of the anchors that count, half for targets and half for background, and 1.2 times the L1 distance
+    of the targets' offsets (pysot's losses and weights).
+
+    Args:
+        batch: exemplar (N, 3, 127, 127), search (N, 3, 255, 255), boxes (N, 4): the target in the search image, as
+            (centre x, centre y, w, h) in pixels from its centre; positive (N): whether the exemplar shows that target.
+    """
+    scores, offsets = network(batch["exemplar"], batch["search"])
+    n, size = len(scores), scores.shape[-1]
+    places = anchors(size, scores.device)
+    logs = scores.view(n, 2, -1).log_softmax(1)
+    overlap = overlaps(places, batch["boxes"][:, None])
+    is_target = (overlap > POSITIVE) & batch["positive"][:, None]
+    is_background = (overlap < NEGATIVE) | ~batch["positive"][:, None]
+    target = _some(is_target, torch.full((n,), MOST_POSITIVE, device=scores.device))
+    background = _some(is_background, MOST - target.sum(1).clamp_max(MOST_POSITIVE))
+    classes = -(_mean(logs[:, 1], target) + _mean(logs[:, 0], background)) / 2
+    wanted = torch.cat(
+        [
+            (batch["boxes"][:, None, :2] - places[:, :2]) / places[:, 2:],
+            (batch["boxes"][:, None, 2:] / places[:, 2:]).log(),
+        ],
+        -1,
+    )
+    distance = (offsets.view(n, 4, -1).transpose(1, 2) - wanted).abs().sum(-1)
+    return classes + BOX_WEIGHT * _mean(distance, target)
+
+
+def _some(mask: Tensor, most: Tensor) -> Tensor:
+    """At most `most` (N) of the true entries in every row of `mask`, chosen at random."""
+    order = torch.where(mask, torch.rand(mask.shape, device=mask.device), -1.0).argsort(1, descending=True).argsort(1)
+    return mask & (order < most[:, None])
+
+
+def _mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Over the true entries of the mask; 0 where there are none."""
+    return (values * mask).sum() / mask.sum().clamp_min(1)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Test-time parameters; the defaults are pysot's for ResNet-50 on OTB. For VOT: 0.04, 0.44, 0.33."""
+
+    penalty: float = 0.24
+    window: float = 0.5
+    rate: float = 0.25
+
+
+class SiamRPNTracker:
+    """Follows one target; two methods. All work between a frame and its box is on the network's device.
+
+    Args:
+        network: a trained `networks.siamrpn.SiamRPN`, in eval mode.
+    """
+
+    def __init__(self, network: nn.Module, settings: Settings | None = None) -> None:
+        self.network = network
+        self.settings = settings or Settings()
+        self.device = next(network.parameters()).device
+        self._anchors: Tensor | None = None
+
+    @torch.inference_mode()
+    def init(self, frame: Tensor, box: Tensor) -> None:
+        """Learn the target; arguments as in `siamfc.SiamFCTracker`."""
+        target = to_centre(box.to(self.device, torch.float32))
+        self._centre, self._size = target[:2], target[2:].clamp_min(1)
+        image = frame.to(self.device)[None].float()
+        self._mean = image.mean((2, 3))
+        self._first = torch.zeros(1, dtype=torch.long, device=self.device)
+        side = context_side(self._size)[None]
+        self._template = self.network.template(  # type: ignore[operator]
+            crop(image, self._mean, self._first, self._centre[None], side, EXEMPLAR)
+        )
+
+    @torch.inference_mode()
+    def update(self, frame: Tensor) -> Tensor:
+        """The box (4) in the next frame, x, y, w, h with 1-based corners, on the device."""
+        s = self.settings
+        image = frame.to(self.device, non_blocking=True)[None].float()
+        scale = EXEMPLAR / context_side(self._size)  # pixels of the search image in one of the frame
+        side = (SEARCH / scale)[None]
+        search = crop(image, self._mean, self._first, self._centre[None], side, SEARCH)
+        scores, offsets = self.network.respond(self._template, search)  # type: ignore[operator]
+        cells = scores.shape[-1]
+        if self._anchors is None:
+            self._anchors = anchors(cells, self.device)
+            hann = torch.hann_window(cells, periodic=False, device=self.device)
+            self._window = torch.outer(hann, hann).flatten().repeat(len(RATIOS))
+        places, shift = self._anchors, offsets.view(4, -1).T
+        centres = shift[:, :2] * places[:, 2:] + places[:, :2]
+        sizes = shift[:, 2:].clamp_max(5).exp() * places[:, 2:]
+        score = scores.view(2, -1).softmax(0)[1]
+        own = self._size * scale
+        change = _change(context_side(sizes) / context_side(own)) * _change(_ratio(own) / _ratio(sizes))
+        penalty = (-(change - 1) * s.penalty).exp()
+        best = ((1 - s.window) * penalty * score + s.window * self._window).argmax()
+        rate = (penalty * score)[best] * s.rate
+        bounds = torch.tensor([image.shape[3] - 1, image.shape[2] - 1], device=self.device)
+        self._centre = torch.minimum((self._centre + centres[best] / scale).clamp_min(0), bounds)
+        size = self._size * (1 - rate) + sizes[best] / scale * rate
+        self._size = torch.minimum(size.clamp_min(10), bounds)
+        return to_corner(torch.cat([self._centre, self._size]))
+
+
+def _change(ratio: Tensor) -> Tensor:
+    return torch.maximum(ratio, 1 / ratio)
+
+
+def _ratio(sizes: Tensor) -> Tensor:
+    return sizes[..., 0] / sizes[..., 1]

@@ -1,0 +1,150 @@
+"""Losses and trackers: against the papers' formulas, and on targets whose place is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tasks.tracking import siamfc, siamrpn
+from tasks.tracking.evaluation.raster import Regions
+from tasks.tracking.experiments import SKIP, one_pass, upright, with_resets
+from tasks.tracking.networks.correlation import correlate
+from tasks.tracking.networks.siamfc import STRIDE
+from tasks.tracking.sequences import Composed
+
+
+class Colours(nn.Module):
+    """A "backbone" that pools colours: what is tested is the tracker around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def _features(self, images: Tensor) -> Tensor:
+        wall = torch.tensor([30.0, 200.0, 30.0])[:, None, None]
+        return self.scale * nn.functional.avg_pool2d((images - wall) / 200, 15, STRIDE)
+
+    def template(self, exemplar: Tensor) -> Tensor:
+        return self._features(exemplar)[:, :, 1:-1, 1:-1]
+
+    def respond(self, template: Tensor, search: Tensor) -> Tensor:
+        return correlate(template, self._features(search)[:, :, 1:-1, 1:-1])
+
+
+class Moving:
+    """A red target on a green wall that moves by (2, 1) pixels a frame."""
+
+    name = "moving"
+
+    def __init__(self, length: int = 12) -> None:
+        self.boxes = np.array([[60 + 2 * t, 50 + t, 30, 24] for t in range(length)], float)
+        self.regions = Regions.of_boxes(self.boxes - [1, 1, 0, 0])
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def frame(self, index: int) -> np.ndarray:
+        image = np.full((160, 200, 3), (30, 200, 30), np.uint8)
+        x, y, w, h = self.boxes[index].astype(int)
+        image[y - 1 : y - 1 + h, x - 1 : x - 1 + w] = (250, 10, 10)
+        return image
+
+    @property
+    def fingerprint(self) -> str:
+        return "moving"
+
+
+def test_siamfc_follows_the_target() -> None:
+    sequence = Moving()
+    track = one_pass(siamfc.SiamFCTracker(Colours()), sequence)
+    found = np.stack(track.lines)
+    centres = lambda boxes: boxes[:, :2] + boxes[:, 2:] / 2  # noqa: E731
+    assert np.abs(centres(found) - centres(sequence.boxes)).max() < 3
+    assert track.rows.table(4, "").shape == (len(sequence), 4)
+
+
+class Stuck:
+    """Stays where it was started."""
+
+    def init(self, frame: Tensor, box: Tensor) -> None:
+        self.box = box
+
+    def update(self, frame: Tensor) -> Tensor:
+        return self.box
+
+
+def test_a_lost_target_is_started_anew_five_frames_later() -> None:
+    track = with_resets(Stuck(), Moving(40))
+    codes = [int(line[0]) if len(line) == 1 else -1 for line in track.lines]
+    lost = 15  # 30 pixels wide, 2 pixels a frame: no area in common from frame 15 on
+    assert codes[:lost] == [1] + [-1] * (lost - 1)
+    assert codes[lost : lost + SKIP] == [2] + [0] * (SKIP - 1)
+    assert codes[lost + SKIP] == 1
+    assert track.lines[1].tolist() == [59, 49, 30, 24]  # from 0, as VOT counts
+
+
+def test_the_upright_box_has_the_polygons_centre_and_area() -> None:
+    corners = np.array([[10.0, 0], [20, 10], [10, 20], [0, 10]])  # a square of area 200 that stands on its corner
+    x, y, w, h = upright(Regions(corners[None], np.array([False])))
+    assert ((w - 1) * (h - 1)) == pytest.approx(200)
+    assert (x + (w - 1) / 2, y + (h - 1) / 2) == (10, 10)
+
+
+class Given(nn.Module):
+    """Answers with fixed maps."""
+
+    def __init__(self, output: object) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, exemplar: Tensor, search: Tensor) -> object:
+        return self.output
+
+
+def test_siamfcs_loss_is_balanced_and_falls_with_the_right_answer() -> None:
+    batch = {"exemplar": torch.zeros(1), "search": torch.zeros(1), "boxes": torch.tensor([[16.0, -8.0, 50, 50]])}
+    undecided = siamfc.loss(Given(torch.zeros(1, 1, 17, 17)), batch)
+    assert undecided.item() == pytest.approx(np.log(2))
+    cells = (torch.arange(17) - 8.0) * STRIDE
+    on = torch.hypot(cells[None] - 16, cells[:, None] + 8) <= siamfc.RADIUS
+    assert int(on.sum()) == 13  # 16 pixels are two cells
+    answer = torch.where(on, 20.0, -20.0)[None, None]
+    assert siamfc.loss(Given(answer), batch) < 1e-6
+    # all that is wrong on the target's side weighs half
+    assert siamfc.loss(Given(torch.where(on, 0.0, -20.0)[None, None]), batch).item() == pytest.approx(np.log(2) / 2)
+
+
+def test_siamrpns_anchors_are_the_published_ones() -> None:
+    places = siamrpn.anchors(25, torch.device("cpu")).view(5, 25, 25, 4)
+    assert places[0, 0, 0, :2].tolist() == [-96, -96] and places[0, 12, 12, :2].tolist() == [0, 0]
+    # pysot's generate_anchors for ratios .33 .5 1 2 3, scale 8, stride 8
+    assert places[:, 0, 0, 2:].tolist() == [[104, 32], [88, 40], [64, 64], [40, 80], [32, 96]]
+
+
+def test_siamrpns_loss_falls_with_the_right_answer() -> None:
+    torch.manual_seed(0)
+    box = torch.tensor([[8.0, 0.0, 70.0, 60.0]])
+    batch = {"exemplar": torch.zeros(1), "search": torch.zeros(1), "boxes": box, "positive": torch.tensor([True])}
+    places = siamrpn.anchors(25, torch.device("cpu"))
+    on = siamrpn.overlaps(places, box) > siamrpn.POSITIVE
+    assert on.any()
+    scores = torch.stack([torch.where(on, -20.0, 20.0), torch.where(on, 20.0, -20.0)]).view(1, 10, 25, 25)
+    offsets = torch.cat([(box[:, :2] - places[:, :2]) / places[:, 2:], (box[:, 2:] / places[:, 2:]).log()], 1)
+    offsets = offsets.T.reshape(1, 20, 25, 25)
+    assert siamrpn.loss(Given((scores, offsets)), batch) < 1e-5
+    assert siamrpn.loss(Given((0 * scores, offsets)), batch).item() == pytest.approx(np.log(2))
+    negative = {**batch, "positive": torch.tensor([False])}
+    assert siamrpn.loss(Given((scores, offsets)), negative) > 0.2  # the target's anchors are background now
+
+
+def test_composed_boxes_are_exact() -> None:
+    """Where the target is drawn, the frame differs from the background; elsewhere it does not."""
+    sequence = Composed("test", 3, length=20)
+    for index in (0, 7):
+        changed = (sequence.frame(index) != sequence._background).any(2)
+        rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+        x, y, w, h = sequence.boxes[index]
+        assert abs(columns[0] - (x - 1)) <= 1.5 and abs(columns[-1] + 1 - (x - 1 + w)) <= 1.5
+        assert abs(rows[0] - (y - 1)) <= 1.5 and abs(rows[-1] + 1 - (y - 1 + h)) <= 1.5
