@@ -1,0 +1,73 @@
+"""Lines of numbers as regions: boxes, polygons, and the codes that stand in VOT's results in their place."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lwdna_core.errors import LwdnaError
+from tasks.tracking.evaluation.raster import Regions
+from tasks.tracking.evaluation.textfiles import Rows
+
+UNKNOWN, INITIALISED, FAILED = 0, 1, 2
+"""What one number in a line of VOT's results says: nothing known (skipped), started here, lost here."""
+REGION = -1
+"""The code of a line that holds a region."""
+
+
+class Trajectory(NamedTuple):
+    """A region or a code for every frame.
+
+    Attributes:
+        regions: of N frames; nan where there is a code.
+        codes: (N,) REGION, UNKNOWN, INITIALISED or FAILED.
+    """
+
+    regions: Regions
+    codes: NDArray[np.int64]
+
+
+def regions_of(rows: Rows, name: object) -> Trajectory:
+    """Lines of 1 number (a code), 4 (a box) or 6 and more (the corners of a polygon).
+
+    nan anywhere in a line says that nothing is known, but for the nan, nan, nan, -code of VOT 2013 and 2014.
+
+    Raises LwdnaError with `name` and line of anything else.
+    """
+    counts = rows.counts
+    wrong = np.flatnonzero((counts != 1) & (counts != 4) & ((counts < 6) | (counts % 2 == 1)))
+    if len(wrong):
+        raise LwdnaError(
+            f"{name}, line {wrong[0] + 1}: expected a code, a box of 4 numbers or a polygon of 6 or more, "
+            f"got {counts[wrong[0]]} numbers"
+        )
+    first = np.cumsum(counts) - counts
+    codes = np.full(len(counts), REGION)
+    corners = np.full((len(counts), max(4, int(counts.max(initial=0)) // 2), 2), np.nan)
+    for size in np.flatnonzero(np.bincount(counts)).tolist():
+        lines = np.flatnonzero(counts == size)
+        values = rows.values[first[lines, None] + np.arange(size)]
+        if size == 1:
+            codes[lines] = _codes(values[:, 0], lines, name)
+            continue
+        shape = Regions.of_boxes(values).corners if size == 4 else values.reshape(len(lines), -1, 2)
+        corners[lines, : shape.shape[1]] = shape
+        corners[lines, shape.shape[1] :] = shape[:, -1:]
+        unknown = np.isnan(values).any(axis=1)
+        if unknown.any():
+            codes[lines[unknown]] = UNKNOWN
+            coded = unknown & (size == 4) & ~np.isnan(values[:, 3 if size == 4 else 0])
+            codes[lines[coded]] = _codes(-values[coded, -1], lines[coded], name)
+            corners[lines[unknown]] = np.nan
+    return Trajectory(Regions(corners, counts == 4), codes)
+
+
+def _codes(values: NDArray[np.float64], lines: NDArray[np.int64], name: object) -> NDArray[np.int64]:
+    known = (values == UNKNOWN) | (values == INITIALISED) | (values == FAILED)
+    wrong = np.flatnonzero(~known & ~np.isnan(values))
+    if len(wrong):
+        line = lines[wrong[0]] + 1
+        raise LwdnaError(f"{name}, line {line}: expected the code 0, 1 or 2, or a region, got {values[wrong[0]]:g}")
+    return np.where(np.isnan(values), UNKNOWN, values).astype(np.int64)
