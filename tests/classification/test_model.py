@@ -1,18 +1,17 @@
-"""Augmentation, accuracy, and the networks against what their paper says."""
+"""Augmentation, and the wrapper around the network."""
 
 from __future__ import annotations
 
 import itertools
 
+import kornia.augmentation as K
+import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.testing._internal.distributed.fake_pg import FakeStore
 
-from lwdna_core.compare.task import find_task
-from lwdna_core.networks import build_network
-from tasks.classification.metrics import Accuracy
+from lwdna_core.errors import LwdnaError
 from tasks.classification.model import ImageClassifier, ImagePreprocessor
 from tasks.classification.networks.resnet import cifar_resnet20
 
@@ -69,45 +68,87 @@ def test_augmentation_follows_torchs_seed() -> None:
     assert not torch.equal(outs[0], outs[2])
 
 
-def test_accuracy_is_scikit_learns() -> None:
-    generator = torch.Generator().manual_seed(0)
-    scores, labels = torch.randn(100, 10, generator=generator), torch.randint(10, (100,), generator=generator)
-    metric = Accuracy()
-    for part in range(0, 100, 30):
-        batch = slice(part, part + 30)
-        metric.process({"labels": labels[batch]}, [{"scores": scores[batch]}])
-    expected = 100 * accuracy_score(labels, scores.argmax(1))
-    assert metric.evaluate(100) == {"accuracy/top1": pytest.approx(expected)}
+@pytest.mark.parametrize(("count", "side", "pad", "flip"), [(1, 32, 4, True), (50, 32, 4, False), (7, 24, 0, True)])
+def test_crops_and_flips_are_kornias_number_for_number(count: int, side: int, pad: int, flip: bool) -> None:
+    inputs = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8)
+    crop = K.RandomCrop((side, side), padding=pad)
+    theirs = K.AugmentationSequential(crop, *([K.RandomHorizontalFlip()] if flip else []), data_keys=["input"])
+    ours = ImagePreprocessor([0.0] * 3, [1.0] * 3, size=side, pad=pad, flip=flip)
+    for seed in range(3):
+        torch.manual_seed(seed)
+        expected, following = theirs(inputs.float() / 255), torch.rand(1)
+        torch.manual_seed(seed)
+        found = ours({"inputs": inputs, "labels": torch.zeros(count)}, training=True)["inputs"]
+        assert torch.equal(found, expected)
+        assert torch.equal(torch.rand(1), following)  # no more and no fewer are drawn
+        assert found.is_contiguous(memory_format=torch.channels_last)
 
 
-# Parameters of the paper's table 6; the projections of option B are a few thousand more.
-@pytest.mark.parametrize(("depth", "millions"), [(20, 0.27), (32, 0.46), (44, 0.66), (56, 0.85), (110, 1.7)])
-def test_the_networks_have_the_papers_size_and_depth(depth: int, millions: float) -> None:
-    network = build_network(f"cifar_resnet{depth}")
-    weights = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    projections = [weight for weight in weights if weight.shape[2:] == (1, 1)]
-    params = sum(p.numel() for p in network.parameters()) - sum(weight.numel() for weight in projections)
-    assert params / 1e6 == pytest.approx(millions, rel=0.03)
-    assert len(weights) - len(projections) == depth
+def test_images_of_full_size_are_only_mirrored() -> None:
+    data = images(64)
+    torch.manual_seed(0)
+    out = restored(ImagePreprocessor(**{**PREPROCESSOR, "pad": 0}, flip=True)(data, training=True)["inputs"])
+    mirrored = [torch.equal(image, source.flip(2)) for image, source in zip(out, data["inputs"], strict=True)]
+    as_they_are = [torch.equal(image, source) for image, source in zip(out, data["inputs"], strict=True)]
+    assert all(a != b for a, b in zip(mirrored, as_they_are, strict=True))
+    assert 20 < sum(mirrored) < 44
 
 
-def test_resnet20_costs_what_it_should() -> None:
-    with FlopCounterMode(display=False) as counter:
-        out = cifar_resnet20()(torch.zeros(1, 3, 32, 32))
-    assert out.shape == (1, 10)
-    assert counter.get_total_flops() == 2 * (40_551_040 + 2 * 131_072)  # two projections of 131,072 MACs each
+def test_a_crop_larger_than_the_image_is_refused() -> None:
+    preprocessor = ImagePreprocessor(**{**PREPROCESSOR, "size": 13}, flip=True)
+    with pytest.raises(LwdnaError, match="images of 8 x 8, padded by 2, have no crop of size 13"):
+        preprocessor(images(1), training=True)
 
 
-def test_initialisation_has_hes_variance_and_resets_everything() -> None:
-    network = cifar_resnet20()
-    for parameter in network.parameters():
-        nn.init.constant_(parameter, 3)
-    network.bn1.running_mean.fill_(3)
-    network.init_weights()
-    weight = network.layer3[1].conv1.weight.detach()
-    assert float(weight.var()) == pytest.approx(2 / (64 * 9), rel=0.05)
-    assert float(network.bn1.running_mean.abs().max()) == 0
-    assert torch.equal(network.bn1.weight.detach(), torch.ones(16))
+@pytest.mark.parametrize("side", [1, 4, 5])
+def test_cutout_blanks_a_square_around_any_pixel(side: int) -> None:
+    count = 4000
+    data = {"inputs": images(1)["inputs"].expand(count, 3, 8, 8), "labels": torch.zeros(count)}
+    torch.manual_seed(0)
+    out = ImagePreprocessor([0.1234] * 3, [0.2] * 3, size=8, cutout=side)(data, training=True)["inputs"]
+    hidden = out == 0  # the mean, which no pixel has
+    assert torch.equal(hidden.any(1), hidden.all(1))
+    rows, columns = hidden[:, 0].any(2), hidden[:, 0].any(1)
+    assert torch.equal(hidden[:, 0], rows[:, :, None] & columns[:, None, :])
+    # Each row is hidden as often as a square around one of 8 centres, cut off at the edges, covers it.
+    centres = np.arange(8)
+    covered = [np.mean((centres - side // 2 <= k) & (k < centres - side // 2 + side)) for k in range(8)]
+    for inside in (rows, columns):
+        assert inside.double().mean(0).tolist() == pytest.approx(covered, abs=0.04)
+    as_they_were = ((out * 0.2 + 0.1234) * 255).round().to(torch.uint8)
+    assert torch.equal(as_they_were[~hidden], data["inputs"][~hidden])
+
+
+def test_kornias_colours_are_applied_in_training_only() -> None:
+    preprocessor = ImagePreprocessor(**PREPROCESSOR, colour=[{"type": "RandomGrayscale", "p": 1.0}])
+    out = restored(preprocessor(images(4), training=True)["inputs"]).int()
+    assert (out[:, 0] - out[:, 1]).abs().max() <= 1 and (out[:, 0] - out[:, 2]).abs().max() <= 1
+    assert torch.equal(restored(preprocessor(images(4))["inputs"]), images(4)["inputs"])
+    with pytest.raises(LwdnaError, match=r"colour: kornia\.augmentation\.RandomGreyscale: .*no attribute"):
+        ImagePreprocessor(**PREPROCESSOR, colour=[{"type": "RandomGreyscale"}])
+
+
+def test_the_data_are_not_changed() -> None:
+    data = images(4)
+    before = data["inputs"].clone()
+    ImagePreprocessor(**PREPROCESSOR, flip=True, cutout=3)(data, training=True)
+    ImagePreprocessor(**PREPROCESSOR)(data)
+    assert torch.equal(data["inputs"], before)
+
+
+def test_processes_augment_their_images_as_one_process_would() -> None:
+    preprocessor = ImagePreprocessor(**PREPROCESSOR, flip=True, cutout=3)
+    torch.manual_seed(0)
+    whole = preprocessor(images(6), training=True)["inputs"]
+    for rank in range(2):
+        # A group whose other process is not there: only rank and number are asked for.
+        torch.distributed.init_process_group("fake", store=FakeStore(), rank=rank, world_size=2)
+        try:
+            own = {name: tensor[rank::2] for name, tensor in images(6).items()}
+            torch.manual_seed(0)
+            assert torch.equal(preprocessor(own, training=True)["inputs"], whole[rank::2])
+        finally:
+            torch.distributed.destroy_process_group()
 
 
 def test_the_wrapper_leaves_the_networks_weights_alone() -> None:
@@ -119,8 +160,18 @@ def test_the_wrapper_leaves_the_networks_weights_alone() -> None:
     assert torch.equal(network.fc.weight, before)
 
 
-def test_the_plug_leads_to_what_it_names() -> None:
-    task = find_task("classification")
-    assert set(task.defaults) <= set(task.configs())
-    for name in task.networks:
-        assert isinstance(build_network(name), nn.Module)
+def test_bfloat16_changes_the_arithmetic_and_not_the_data() -> None:
+    torch.manual_seed(0)
+    network = cifar_resnet20()
+    preprocessor = {"type": "tasks.classification.model.ImagePreprocessor", **PREPROCESSOR, "flip": True}
+    model = ImageClassifier(network, preprocessor)
+    batches, losses = [], []
+    for enabled in (False, True):
+        torch.manual_seed(1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            batch = model.data_preprocessor(images(8), training=True)
+            losses.append(model(**batch, mode="loss")["loss"].detach())
+        batches.append(batch["inputs"])
+    assert torch.equal(*batches) and batches[1].dtype == torch.float32
+    assert losses[1].dtype == torch.float32
+    assert 0 < abs(float(losses[1] - losses[0])) < 0.1

@@ -1,0 +1,83 @@
+"""Tiny-ImageNet (Stanford's course CS231n, 2015) in its official layout, decoded once, in memory."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lwdna_core.data.resident import ResidentSet
+from lwdna_core.errors import LwdnaError
+from tasks.classification.data.decode import decode
+from tasks.classification.data.image_table import ImageTable, check
+from tasks.classification.data.labels import check_classes, one_of
+from tasks.classification.sources import TINY_IMAGENET
+
+_SIZE = 64
+_CHUNK = 500  # images that a thread decodes at a time
+
+
+@cache
+def tiny_imagenet(split: str) -> ResidentSet:
+    """Tiny-ImageNet: 64x64 images of 200 classes, in the folder `tiny-imagenet-200` of the data folder.
+
+    The classes are those of `wnids.txt`, in its order. All images together take 1.4 GB.
+
+    Args:
+        split: "train" (100,000 images) or "val" (10,000, labelled by `val_annotations.txt`). The test images have no
+            labels.
+
+    Raises LwdnaError, naming the file, for what is missing, a damaged image, an unknown or an empty class.
+    """
+    one_of("tiny_imagenet", split, "train", "val")
+    folder = TINY_IMAGENET.require() / "tiny-imagenet-200"
+    wnids = (folder / "wnids.txt").read_text().split()
+    number = {wnid: index for index, wnid in enumerate(wnids)}
+    if split == "train":
+        found = [(path, wnid) for wnid in wnids for path in sorted((folder / "train" / wnid).glob("images/*.JPEG"))]
+    else:
+        found = _annotations(folder / "val")
+    for path, wnid in found:
+        if wnid not in number:
+            raise LwdnaError(f"{path}: its class {wnid} is not in {folder / 'wnids.txt'}")
+    labels = np.array([number[wnid] for _, wnid in found], np.int64)
+    check_classes(labels, wnids, folder / split)
+    table = ImageTable.of_files([str(path) for path, _ in found])
+    odd = np.flatnonzero((check(table, str(folder / split)).sizes != _SIZE).any(1))
+    if len(odd):
+        raise LwdnaError(f"{table.name(odd[0])}: expected an image of {_SIZE} x {_SIZE}")
+    images = np.empty((len(table), _SIZE, _SIZE, 3), np.uint8)
+
+    def fill(start: int) -> None:
+        for index in range(start, min(start + _CHUNK, len(table))):
+            images[index] = decode(table.read(index))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(fill, range(0, len(table), _CHUNK)))
+    arrays = {"inputs": torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), "labels": torch.from_numpy(labels)}
+    return ResidentSet(arrays, {"classes": _words(folder, wnids)})
+
+
+def _annotations(folder: Path) -> list[tuple[Path, str]]:
+    """The validation images and their classes; lines of name, class and a box, with tabs between."""
+    path = folder / "val_annotations.txt"
+    found = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        name, _, rest = line.partition("\t")
+        image = folder / "images" / name
+        if not rest or not image.is_file():
+            raise LwdnaError(f"{path}: line {number}: expected the name of a file in {folder / 'images'} and its class")
+        found.append((image, rest.partition("\t")[0]))
+    return found
+
+
+def _words(folder: Path, wnids: list[str]) -> tuple[str, ...]:
+    """The classes in words, as far as `words.txt` has them: the first of several names."""
+    path = folder / "words.txt"
+    lines = path.read_text().splitlines() if path.is_file() else []
+    words = dict(line.split("\t", 1) for line in lines if "\t" in line)
+    return tuple(words.get(wnid, wnid).partition(",")[0] for wnid in wnids)
