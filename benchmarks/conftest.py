@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 
@@ -9,6 +10,12 @@ import pytest
 
 Report = dict[str, list[str]]
 _REPORT = pytest.StashKey[Report]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store-latency", action="store_true", help="keep the ratios of test_latency.py as the stored ones"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +37,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture
 def cpu_seconds() -> Callable[[Callable[[], object]], float]:
-    """CPU seconds of a call: what other processes do on the machine counts for little."""
+    """CPU seconds of a call: what other processes do on the machine counts for little. Python's garbage collector waits,
+    since it falls on whoever happens to call when its time has come.
+    """
 
     def measure(call: Callable[[], object]) -> float:
-        started = time.process_time()
-        call()
-        return time.process_time() - started
+        gc.collect()
+        gc.disable()
+        try:
+            started = time.process_time()
+            call()
+            return time.process_time() - started
+        finally:
+            gc.enable()
 
     return measure

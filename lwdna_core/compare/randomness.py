@@ -19,11 +19,14 @@ SEARCH = 3
 
 
 def reseed(seed: int, purpose: int, *key: int) -> None:
-    """Seed Python, numpy and torch (all devices) from a key of integers, in 0.2 ms."""
+    """Seed Python, numpy and torch (the CPU and all CUDA devices) from a key of integers, in 0.05 ms."""
     state = int(np.random.SeedSequence((seed, purpose, *key)).generate_state(1, np.uint64)[0])
     random.seed(state)
     np.random.seed(state % 2**32)
-    torch.manual_seed(state)
+    # torch.manual_seed would also put a stack trace aside for every kind of device that is not there, at 2 ms a step.
+    torch.default_generator.manual_seed(state)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(state)
 
 
 class RandomnessHook(Hook):  # type: ignore[misc]
