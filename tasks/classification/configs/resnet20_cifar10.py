@@ -1,8 +1,5 @@
-"""ResNet-20 on CIFAR-10: 300 epochs, batches of 64, SGD at 0.1, a tenth of it from epochs 150 and 225."""
+"""ResNet-20 on CIFAR-10: 300 epochs."""
 
-_base_ = "_base_/cifar10.py"
+_base_ = ["_base_/cifar10.py", "_base_/cifar_300.py"]
 
-experiment = dict(network="cifar_resnet20", input=(3, 32, 32))
-optim_wrapper = dict(optimizer=dict(type="SGD", lr=0.1, momentum=0.9, weight_decay=1e-4))
-param_scheduler = [dict(type="MultiStepLR", milestones=[150, 225], gamma=0.1)]
-train_cfg = dict(by_epoch=True, max_epochs=300, val_interval=10)
+experiment = dict(network="cifar_resnet20")

@@ -12,5 +12,6 @@ model = dict(
         flip=True,
     )
 )
-train_dataloader = dict(dataset=dict(type="cifar10", split="train"), batch_size=64)
+train_dataloader = dict(dataset=dict(type="cifar10", split="train"), batch_size=64)  # in total, over all devices
 val_dataloader = dict(dataset=dict(type="cifar10", split="test"), batch_size=500)
+experiment = dict(input=(3, 32, 32))

@@ -1,0 +1,238 @@
+"""Images a second of the data path and of training for ResNet-20 with CIFAR's shapes, against plain DataLoader recipes.
+
+All ways of getting data take turns, round by round, in one process: what disturbs one disturbs all. On a GPU training
+is in bfloat16. Random pixels serve as images: their contents cost nothing, except in the decoder, which gets JPEGs.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import kornia.augmentation as K
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from lwdna_core.data.resident import ResidentSet
+from tasks.classification.data.decode import random_box
+from tasks.classification.data.folders import image_folder
+from tasks.classification.model import ImagePreprocessor
+from tasks.classification.networks.resnet import cifar_resnet20
+
+Batches = Iterator[tuple[Tensor, Tensor]]
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+IMAGES, BATCH = 12_800, 128
+WORKERS = min(8, os.cpu_count() or 1)
+MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]
+HEADER = "data path | images/s, data alone | images/s, training | share of a step that waits, % | wanted | met"
+DECODING = "decoding a 500 x 375 JPEG for 224 x 224 | images/s, one process"
+
+
+def pixels() -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (IMAGES, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    return images, torch.arange(IMAGES) % 10
+
+
+def ready() -> None:
+    """Wait until the device has done all that it was given."""
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def ours() -> Batches:
+    """What a run of `lwdna compare` does before the forward pass."""
+    images, labels = pixels()
+    loader = ResidentSet({"inputs": images, "labels": labels}, {}).loader(BATCH, DEVICE, seed=0)
+    prepare = ImagePreprocessor(MEAN, STD, size=32, pad=4, flip=True).to(DEVICE)
+    while True:
+        for batch in loader:
+            prepared = prepare(batch, True)
+            yield prepared["inputs"], prepared["labels"]
+
+
+def kornias() -> Batches:
+    """The same set on the device, augmented by kornia."""
+    images, labels = (array.to(DEVICE) for array in pixels())
+    augment = K.AugmentationSequential(
+        K.RandomCrop((32, 32), padding=4),
+        K.RandomHorizontalFlip(),
+        K.Normalize(torch.tensor(MEAN), torch.tensor(STD)),
+        data_keys=["input"],
+    ).to(DEVICE)
+    while True:
+        for chosen in torch.randperm(IMAGES, device=DEVICE).split(BATCH):
+            inputs = augment(images[chosen].float() / 255)
+            yield inputs.contiguous(memory_format=torch.channels_last), labels[chosen]
+
+
+class PerSample(Dataset[tuple[Tensor, int]]):
+    """Image by image with Pillow, as torchvision's transforms do it."""
+
+    def __init__(self) -> None:
+        images, labels = pixels()
+        self.images, self.labels = images.permute(0, 2, 3, 1).contiguous().numpy(), labels.tolist()
+        self.mean, self.std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
+
+    def __len__(self) -> int:
+        return IMAGES
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        padded = ImageOps.expand(Image.fromarray(self.images[index]), 4)
+        x, y = torch.randint(9, (2,)).tolist()
+        image = padded.crop((x, y, x + 32, y + 32))
+        if torch.rand(()) < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float().div(255)
+        return (tensor - self.mean) / self.std, self.labels[index]
+
+
+def data_loader(workers: int) -> Callable[[], Batches]:
+    """The recipe of most repositories."""
+
+    def batches() -> Batches:
+        loader = DataLoader(
+            PerSample(), BATCH, shuffle=True, num_workers=workers, pin_memory=DEVICE.type == "cuda",
+            persistent_workers=workers > 0,
+        )  # fmt: skip
+        while True:
+            for inputs, labels in loader:
+                inputs = inputs.to(DEVICE, non_blocking=True).contiguous(memory_format=torch.channels_last)
+                yield inputs, labels.to(DEVICE, non_blocking=True)
+
+    return batches
+
+
+PATHS = {
+    "set on the device, one gather (lwdna)": ours,
+    "set on the device, kornia": kornias,
+    "DataLoader, 0 workers": data_loader(0),
+    f"DataLoader, {WORKERS} workers": data_loader(WORKERS),
+}
+
+
+def trainer() -> Callable[[Tensor, Tensor], None]:
+    torch.manual_seed(0)
+    network = cifar_resnet20().to(DEVICE, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+
+    def step(inputs: Tensor, labels: Tensor) -> None:
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=DEVICE.type == "cuda"):
+            loss = F.cross_entropy(network(inputs), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def alone(batches: Batches, count: int) -> float:
+    """Seconds of `count` batches."""
+    ready()
+    began = time.perf_counter()
+    for _ in range(count):
+        next(batches)
+    ready()
+    return time.perf_counter() - began
+
+
+def training(batches: Batches, step: Callable[[Tensor, Tensor], None], count: int) -> float:
+    """Seconds of `count` steps, as a run has them: nothing waits for the device in between."""
+    ready()
+    began = time.perf_counter()
+    for _ in range(count):
+        step(*next(batches))
+    ready()
+    return time.perf_counter() - began
+
+
+def waiting(batches: Batches, step: Callable[[Tensor, Tensor], None], count: int) -> tuple[float, float]:
+    """Seconds of `count` steps, each awaited, and the share of them until the batch is ready on the device."""
+    waits = total = 0.0
+    for _ in range(count):
+        ready()
+        began = time.perf_counter()
+        batch = next(batches)
+        ready()
+        waits += time.perf_counter() - began
+        step(*batch)
+        ready()
+        total += time.perf_counter() - began
+    return total, waits / total
+
+
+def test_data_paths(report: Callable[..., None]) -> None:
+    rounds, batches_a_round, steps = (20, 100, 50) if DEVICE.type == "cuda" else (5, 10, 2)
+    step = trainer()
+    running = {name: path() for name, path in PATHS.items()}
+    measured: dict[str, list[tuple[float, float, float]]] = {name: [] for name in PATHS}
+    for number in range(rounds + 1):
+        for name, batches in running.items():
+            seconds = alone(batches, batches_a_round)
+            train, share = waiting(batches, step, steps)
+            if DEVICE.type == "cuda":  # it works ahead unless it is waited for
+                train = training(batches, step, steps)
+            if number:  # the first round warms up
+                measured[name].append((seconds, train, share))
+    for name, rows in measured.items():
+        data, train, share = (statistics.median(column) for column in zip(*rows, strict=True))
+        own = name.endswith("(lwdna)")
+        report(
+            HEADER,
+            f"{name}, {DEVICE.type}",
+            f"{BATCH * batches_a_round / data:,.0f}",
+            f"{BATCH * steps / train:,.0f}",
+            f"{100 * share:.1f}",
+            "5 % at most" if own else "-",
+            ("yes" if share <= 0.05 else "no") if own else "-",
+        )
+
+
+@pytest.fixture
+def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """64 JPEGs of 500 x 375, about as many bytes each as ImageNet's (110,000)."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    random = np.random.default_rng(0)
+    folder = tmp_path / "set" / "train" / "one"
+    folder.mkdir(parents=True)
+    for k in range(64):
+        smooth = Image.fromarray(random.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((500, 375), 3)
+        noisy = np.asarray(smooth) + random.normal(0, 14, (375, 500, 1))
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{k}.jpg", quality=90)
+    return tmp_path / "set"
+
+
+def test_decoding(photographs: Path, report: Callable[..., None]) -> None:
+    loader = image_folder(str(photographs), "train", size=224).loader(16, "cpu", seed=0)
+    files = sorted((photographs / "train" / "one").iterdir())
+
+    def own(epoch: int) -> None:
+        loader.set_epoch(epoch)
+        for _ in loader:
+            pass
+
+    def pillow(epoch: int) -> None:
+        for index, path in enumerate(files):
+            with Image.open(io.BytesIO(path.read_bytes())) as image:
+                box = random_box(image.height, image.width, np.random.default_rng((0, epoch, index, 4)))
+                edges = (box.left, box.top, box.left + box.width, box.top + box.height)
+                np.asarray(image.convert("RGB").resize((224, 224), Image.Resampling.BILINEAR, box=edges))
+
+    seconds: dict[str, list[float]] = {}
+    for epoch in range(8):
+        for name, way in (("lwdna: OpenCV, at a reduced scale where that is enough", own), ("Pillow, in full", pillow)):
+            began = time.perf_counter()
+            way(epoch)
+            seconds.setdefault(name, []).append(time.perf_counter() - began)
+    for name, rows in seconds.items():
+        report(DECODING, name, f"{len(files) / statistics.median(rows[1:]):,.0f}")

@@ -1,0 +1,6 @@
+"""DenseNet-BC-100-12 on CIFAR-100: 300 epochs."""
+
+_base_ = ["_base_/cifar100.py", "_base_/cifar_300.py"]
+
+experiment = dict(network="cifar_densenetbc100_12")
+optim_wrapper = dict(optimizer=dict(nesterov=True))

@@ -1,0 +1,5 @@
+"""EfficientNet-B0 on Tiny-ImageNet: 30 epochs."""
+
+_base_ = ["_base_/tiny_imagenet.py", "_base_/tiny_30.py"]
+
+experiment = dict(network="tiny_efficientnet_b0")

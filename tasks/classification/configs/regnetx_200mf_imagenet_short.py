@@ -1,0 +1,5 @@
+"""RegNetX-200MF on ImageNet: 30 epochs."""
+
+_base_ = ["_base_/imagenet.py", "_base_/imagenet_30.py"]
+
+experiment = dict(network="regnetx_200mf")

@@ -1,0 +1,5 @@
+"""RegNetX-400MF on Tiny-ImageNet: 30 epochs."""
+
+_base_ = ["_base_/tiny_imagenet.py", "_base_/tiny_30.py"]
+
+experiment = dict(network="tiny_regnetx_400mf")

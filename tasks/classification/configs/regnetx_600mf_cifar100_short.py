@@ -1,0 +1,5 @@
+"""RegNetX-600MF on CIFAR-100: 30 epochs."""
+
+_base_ = ["_base_/cifar100.py", "_base_/cifar_30.py"]
+
+experiment = dict(network="cifar_regnetx_600mf")

@@ -1,0 +1,5 @@
+"""ResNet-110 on CIFAR-10: 300 epochs."""
+
+_base_ = ["_base_/cifar10.py", "_base_/cifar_300.py"]
+
+experiment = dict(network="cifar_resnet110")

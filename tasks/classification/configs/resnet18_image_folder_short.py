@@ -1,0 +1,5 @@
+"""ResNet-18 on a folder of images, one folder a class: 30 epochs."""
+
+_base_ = ["_base_/image_folder.py", "_base_/imagenet_30.py"]
+
+experiment = dict(network="resnet18")

@@ -1,0 +1,5 @@
+"""ResNet-34 on ImageNet: 150 epochs."""
+
+_base_ = ["_base_/imagenet.py", "_base_/imagenet_150.py"]
+
+experiment = dict(network="resnet34")

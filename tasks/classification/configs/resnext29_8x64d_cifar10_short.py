@@ -1,0 +1,5 @@
+"""ResNeXt-29, 8x64d on CIFAR-10: 30 epochs."""
+
+_base_ = ["_base_/cifar10.py", "_base_/cifar_30.py"]
+
+experiment = dict(network="cifar_resnext29_8x64d")
