@@ -1,0 +1,6 @@
+"""DHP's EDSR (8 blocks of 128 channels) at scale 2, and its recipe: 604,000 steps of 16 patches."""
+
+_base_ = ["_base_/div2k_x2.py", "_base_/dhp_schedule.py"]
+
+experiment = dict(network="edsr_8x128_x2", input=(3, 128, 128))
+train_dataloader = dict(dataset=dict(size=192, count=32_208), batch_size=16)

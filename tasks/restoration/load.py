@@ -1,0 +1,137 @@
+"""Data sets as configs name them: `patches` of training sets, `images` of test sets; read, checked, made ready."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lwdna_core.data.sources import data_folder
+from lwdna_core.errors import LwdnaError
+from tasks.restoration.data import ImageSet, PatchSet, Pair
+from tasks.restoration.images import cropped, read_tensor
+from tasks.restoration.imresize import imresize
+from tasks.restoration.sets import ImageFiles, set_files
+from tasks.restoration.store import ImageStore, mapped
+
+
+def patches(
+    sets: Sequence[str], *, size: int, count: int, scale: int = 1, colours: int = 3, rescaled: Sequence[float] = (1,),
+    on_disk: bool = False, held_out: Sequence[str] = (), strict_overlap: bool = False,
+) -> PatchSet:  # fmt: skip
+    """Patches of the training sets called so, `{"targets"}`, with `{"inputs"}` of low resolution where `scale` > 1.
+
+    Args:
+        sets: names of `tasks.restoration.sets.TRAINING`, "photos", or folders of one's own.
+        size: side of a patch at full resolution, a multiple of the scale.
+        count: patches in an epoch.
+        scale: 1 is denoising. Low-resolution images that are not given are made of whole images.
+        colours: 3, or 1: images are converted.
+        rescaled: every image is there at each of these sizes (1: its own), by bicubic interpolation.
+        on_disk: decoded images lie in the folder `decoded` of the data folder and are mapped into memory, for sets that
+            are larger than the memory; made at the first use.
+        held_out: test sets of the run: training images that are (parts of) theirs are left out.
+        strict_overlap: refuse such images instead.
+
+    Raises LwdnaError, naming the file, for what is missing, unreadable, smaller than a patch, or an LR image whose size
+    does not fit.
+    """
+    if size % scale:
+        raise LwdnaError(f"train_dataloader.dataset.size={size} is not a multiple of the scale {scale}")
+    return _patches(tuple(sets), size, count, scale, colours, tuple(rescaled), on_disk, tuple(held_out), strict_overlap)
+
+
+def images(sets: Sequence[str], *, scale: int = 1, colours: int = 3, sigma: float = 0) -> ImageSet:
+    """The images of the test sets called so, with low-resolution or noisy inputs.
+
+    Args:
+        sets: names of `tasks.restoration.sets.TEST`, "photos", or folders of one's own.
+        scale: of the low-resolution inputs, made where they are not given; images are cut to a multiple of it.
+        colours: of the network's input. With 3, a gray image stays gray and its input repeats it; with 1, images are
+            converted.
+        sigma: of the noise in grey levels, where `scale` is 1: drawn by numpy's generator seeded with the image's
+            place in its set, neither clipped nor rounded.
+
+    Raises LwdnaError as `patches` does.
+    """
+    return _images(tuple(sets), scale, colours, sigma)
+
+
+@cache
+def _patches(
+    sets: tuple[str, ...], size: int, count: int, scale: int, colours: int, rescaled: tuple[float, ...],
+    on_disk: bool, held_out: tuple[str, ...], strict_overlap: bool,
+) -> PatchSet:  # fmt: skip
+    pieces = [(name, file, factor) for name in sets for file in set_files(name, "train", scale) for factor in rescaled]
+
+    def full() -> Iterator[Tensor]:
+        return (_full(file, scale, colours, factor) for _, file, factor in pieces)
+
+    def low() -> Iterator[Tensor]:
+        for index, (_, file, factor) in enumerate(pieces):
+            yield _low(file if factor == 1 else None, hr.image(index), scale)
+
+    def store(images: Callable[[], Iterator[Tensor]], part: str) -> ImageStore:
+        if not on_disk:
+            return ImageStore.of(list(images()))
+        key = _key([file for _, file, _ in pieces], [part, scale, colours, rescaled])
+        return mapped(data_folder() / "decoded" / f"{key}.u8", colours, images)
+
+    hr = store(full, "hr")
+    for (_, file, factor), (height, width) in zip(pieces, hr.sizes, strict=True):
+        if min(height, width) < size:
+            at = f" at {factor} of its size" if factor != 1 else ""
+            raise LwdnaError(
+                f"{file.hr}: {width}x{height}{at} is smaller than the patches of {size}: leave it out, or make "
+                "train_dataloader.dataset.size smaller"
+            )
+    lr = store(low, "lr") if scale > 1 else None
+    names = [f"{name}/{file.name}" for name, file, _ in pieces]
+    return PatchSet(hr, lr, size, count, np.arange(len(pieces)), {"images": names})
+
+
+@cache
+def _images(sets: tuple[str, ...], scale: int, colours: int, sigma: float) -> ImageSet:
+    found = []
+    for name in sets:
+        for place, file in enumerate(set_files(name, "test", scale)):
+            image = _full(file, scale, 1 if colours == 1 else None)
+            if scale > 1:
+                inputs = _low(file, image, scale)
+            else:
+                channels, *size = image.shape
+                noise = np.random.default_rng(place).normal(0, sigma, (*size, channels)).astype(np.float32)
+                inputs = image + torch.from_numpy(noise).permute(2, 0, 1)
+            found.append(Pair(file.name, name, inputs.expand(colours, -1, -1), image))
+    return ImageSet(tuple(found), {"sets": sets})
+
+
+def _full(file: ImageFiles, scale: int, colours: int | None, factor: float = 1) -> Tensor:
+    """An image (C, H, W), cut at the right and at the bottom to a multiple of the scale."""
+    image = read_tensor(file.hr, colours)
+    return cropped(imresize(image, factor) if factor != 1 else image, scale).contiguous()
+
+
+def _low(file: ImageFiles | None, full: Tensor, scale: int) -> Tensor:
+    """The image at 1 / scale of its size: as given, else made of the whole image."""
+    if file is None or file.lr is None:
+        return imresize(full, 1 / scale)
+    image = read_tensor(file.lr, len(full))
+    height, width = (side // scale for side in full.shape[1:])
+    if image.shape[1:] != (height, width):
+        raise LwdnaError(
+            f"{file.lr}: {image.shape[2]}x{image.shape[1]}, expected {width}x{height}: 1/{scale} of {file.hr}"
+        )
+    return image
+
+
+def _key(files: Sequence[ImageFiles], about: Sequence[object]) -> str:
+    """Changes with the files that decoded images come from."""
+    stats = [(str(path), path.stat()) for file in files for path in (file.hr, file.lr) if path]
+    content = [*about, *([path, stat.st_size, stat.st_mtime_ns] for path, stat in stats)]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

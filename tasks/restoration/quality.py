@@ -1,0 +1,134 @@
+"""PSNR and SSIM as the restoration literature reports them, on any device."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lwdna_core.errors import LwdnaError
+from tasks.restoration.colour import Convention, scored_channels
+
+WINDOW = 11
+"""Side of SSIM's Gaussian window, whose sigma is 1.5; only its places wholly inside the image count."""
+
+_BAND = 2**16  # pixels at a time: the maps of a band stay in the cache of a core
+
+_weights = [math.exp(-(x**2) / 4.5) for x in range(-(WINDOW // 2), WINDOW // 2 + 1)]
+_GAUSSIAN = [weight / sum(_weights) for weight in _weights]
+
+
+def psnr(output: Tensor, target: Tensor, convention: Convention = "y", border: int = 0) -> Tensor:
+    """Peak signal-to-noise ratio of every image in dB, for values of 0 .. 255; infinite for identical ones.
+
+    Nothing is rounded here: an output is scored as 8 bits if it comes as `quantized` makes it.
+
+    Args:
+        output, target: (..., C, H, W), C being 1 or 3, uint8 or floating point.
+        convention: what of a colour image is scored; for "rgb" the error is the mean over the three channels.
+        border: pixels cut from every side first.
+
+    Returns: (...), float64.
+    """
+    _check(output, target, border, 1)
+    a, b = (scored_channels(_inner(images, border), convention) for images in (output, target))
+    pairs = zip(a.reshape(-1, *a.shape[-3:]), b.reshape(-1, *b.shape[-3:]), strict=True)
+    return 10 * torch.log10(255**2 / torch.stack([_mean_square(x, y) for x, y in pairs]).view(a.shape[:-3]))
+
+
+def ssim(output: Tensor, target: Tensor, convention: Convention = "y", border: int = 0) -> Tensor:
+    """Structural similarity of every image (Wang et al. 2004: Gaussian 11x11, sigma 1.5, K 0.01 and 0.03, no padding).
+
+    For "rgb" the mean of the three channels. It equals scikit-image's with `gaussian_weights=True, sigma=1.5,
+    use_sample_covariance=False, data_range=255`; arguments are those of `psnr`.
+
+    Returns: (...), float64; the maps are float32, their mean is not.
+    """
+    _check(output, target, border, WINDOW)
+    a, b = (scored_channels(_inner(images, border), convention) for images in (output, target))
+    pairs = zip(a.flatten(0, -3), b.flatten(0, -3), strict=True)
+    return torch.stack([_mean_ssim(x, y) for x, y in pairs]).view(a.shape[:-2]).mean(-1)
+
+
+def quantized(images: Tensor) -> Tensor:
+    """Images in 0 .. 255 as 8 bits: rounded, halves up as MATLAB does it, and clipped."""
+    if images.dtype == torch.uint8:
+        return images
+    # The hair more: a half stays one in whatever order, on whatever device, a filter's float64 products are summed.
+    return (images + (0.5 + 1e-9)).floor_().clamp_(0, 255).to(torch.uint8)
+
+
+def _check(output: Tensor, target: Tensor, border: int, least: int) -> None:
+    if output.shape != target.shape:
+        raise LwdnaError(f"the output is {_size(output)}, the target {_size(target)} (height x width x channels)")
+    if min(target.shape[-2:]) < 2 * border + least:
+        raise LwdnaError(f"the image is {_size(target)}, less than {least} pixels wide with {border} cut at each side")
+
+
+def _size(images: Tensor) -> str:
+    channels, height, width = images.shape[-3:]
+    return f"{height} x {width} x {channels}"
+
+
+def _inner(images: Tensor, border: int) -> Tensor:
+    return images[..., border : images.shape[-2] - border, border : images.shape[-1] - border]
+
+
+def _mean_square(a: Tensor, b: Tensor) -> Tensor:
+    kind = torch.promote_types(a.dtype, torch.float32)  # differences of 8 bits, and their squares, are exact
+    return (a.to(kind) - b.to(kind)).square_().mean(dtype=torch.float64)
+
+
+def _mean_ssim(a: Tensor, b: Tensor) -> Tensor:
+    """Mean of the SSIM map of two planes (H, W), in bands of rows."""
+    height, width = a.shape
+    rows = max(2 * WINDOW, _BAND // width)
+    total = torch.zeros((), dtype=torch.float64, device=a.device)
+    for top in range(0, height - WINDOW + 1, rows):
+        bottom = top + rows + WINDOW - 1
+        total += _ssim_map(a[top:bottom].float(), b[top:bottom].float()).sum(dtype=torch.float64)
+    return total / ((height - WINDOW + 1) * (width - WINDOW + 1))
+
+
+def _ssim_map(a: Tensor, b: Tensor) -> Tensor:
+    """SSIM of two planes (H, W), transposed: (W - 10, H - 10).
+
+    From sum s and difference d of the planes: 4 ab = ss - dd, and 2 (aa + bb) = ss + dd, so four maps are filtered
+    instead of five, and for equal planes numerator and denominator are the same to the last bit.
+    """
+    maps = a.new_empty(4, *a.shape)
+    torch.add(a, b, out=maps[0]).sub_(256)  # around 0, where squares are small and their differences exact
+    torch.sub(a, b, out=maps[1])
+    torch.square(maps[:2], out=maps[2:])
+    down = depthwise if maps.is_cpu and torch.backends.mkldnn.is_available() else shifted
+    filtered = down(maps)
+    turned = maps.new_empty(4, filtered.shape[2], filtered.shape[1])
+    for source, target in zip(filtered, turned, strict=True):  # a single matrix is transposed faster than a batch
+        target.copy_(source.t())
+    maps = down(turned)
+    means, variances = maps[:2], maps[2:].addcmul_(maps[:2], maps[:2], value=-1)
+    means[0] += 256
+    s, d = means.square_()
+    ss, dd = variances
+    s += 2 * (0.01 * 255) ** 2
+    ss += 2 * (0.03 * 255) ** 2
+    similarity: Tensor = (s - d).mul_(ss - dd).div_((s + d).mul_(ss + dd))
+    return similarity
+
+
+def shifted(maps: Tensor) -> Tensor:
+    """(K, L, M) filtered along L by the Gaussian, as a sum of shifted maps: (K, L - 10, M)."""
+    length = maps.shape[1] - WINDOW + 1
+    filtered = maps[:, :length] * _GAUSSIAN[0]
+    for shift, weight in enumerate(_GAUSSIAN[1:], 1):
+        filtered.add_(maps[:, shift : shift + length], alpha=weight)
+    return filtered
+
+
+def depthwise(maps: Tensor) -> Tensor:
+    """What `shifted` does, several times as fast where oneDNN is: M channels, each by itself, convolved along L."""
+    kernel = maps.new_tensor(_GAUSSIAN).expand(maps.shape[2], 1, 1, WINDOW)
+    with torch.autocast("cpu", enabled=False):
+        return F.conv2d(maps.transpose(1, 2).unsqueeze(2), kernel, groups=maps.shape[2]).squeeze(2).transpose(1, 2)

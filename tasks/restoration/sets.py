@@ -1,0 +1,137 @@
+"""The image sets by name, and their files in the layouts in which they are distributed."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lwdna_core.compare.task import unknown
+from lwdna_core.data.sources import data_folder
+from lwdna_core.errors import LwdnaError
+from tasks.restoration.images import SUFFIXES
+from tasks.restoration.sources import FOLDER, SOURCES
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a set's images are, below the folder of the task.
+
+    Attributes:
+        hr: patterns of the images; `{scale}` is replaced.
+        lr: of an image's low-resolution version, with `{scale}`, `{name}` (of the HR file) and `{stem}`; None where the
+            layout has none. Where this folder is not there, LR images are made.
+    """
+
+    hr: tuple[str, ...]
+    lr: str | None = None
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """One image of a set: its name there, its file, and that of its given LR version."""
+
+    name: str
+    hr: Path
+    lr: Path | None = None
+
+
+def _benchmark(name: str, alias: str, *others: Layout, srf: str = "{scale}") -> tuple[Layout, ...]:
+    return (
+        Layout((f"{name}/HR/*",), f"{name}/LRx{{scale}}/{{name}}"),
+        *(
+            layout
+            for folder in dict.fromkeys((name, alias))
+            for layout in (
+                Layout((f"{folder}/HR/*",), f"{folder}/LR_bicubic/X{{scale}}/{{stem}}x{{scale}}.png"),  # EDSR's
+                Layout((f"{folder}/image_SRF_{srf}/*_HR.png",)),  # SelfExSR's
+                Layout((f"{folder}/*",)),
+            )
+        ),
+        *others,
+    )
+
+
+def _div2k(part: str) -> Layout:
+    return Layout((f"DIV2K/DIV2K_{part}_HR/*",), f"DIV2K/DIV2K_{part}_LR_bicubic/X{{scale}}/{{stem}}x{{scale}}.png")
+
+
+_BSDS = ("BSDS500", "BSR/BSDS500/data/images")  # as fetched, as unpacked
+TRAINING: dict[str, tuple[Layout, ...]] = {
+    "DIV2K": (_div2k("train"),),
+    "Flickr2K": (Layout(("Flickr2K/Flickr2K_HR/*",), "Flickr2K/Flickr2K_LR_bicubic/X{scale}/{stem}x{scale}.png"),),
+    "BSDS500": (*(Layout((f"{bsds}/train/*",)) for bsds in _BSDS), Layout(("BSDS500_train/*",))),
+    "BSD400": (*(Layout((f"{bsds}/train/*", f"{bsds}/test/*")) for bsds in _BSDS), Layout(("BSD400/*",))),
+    "T91": (Layout(("T91/*",)),),
+    "Train400": (Layout(("Train400/*",)),),
+}
+"""To train on. BSDS500 is its training part, BSD400 also its test part: its validation part is BSD68 and BSD100."""
+TEST: dict[str, tuple[Layout, ...]] = {
+    "Set5": _benchmark("Set5", "Set5"),
+    "Set14": _benchmark("Set14", "Set14"),
+    "BSD100": _benchmark("BSD100", "B100", *(Layout((f"{bsds}/val/*",)) for bsds in _BSDS)),
+    # Images of SelfExSR's image_SRF_2 are half the size of the originals.
+    "Urban100": _benchmark("Urban100", "Urban100", srf="4"),
+    "Set12": (Layout(("Set12/*",)),),
+    "BSD68": (Layout(("BSD68/*",)),),
+    "CBSD68": (Layout(("CBSD68/*",)), Layout(("CBSD68/original_png/*",))),
+    "Kodak24": (Layout(("Kodak24/*",)),),
+    "McMaster": (Layout(("McMaster/*",)),),
+    "DIV2K-valid": (_div2k("valid"),),
+}
+PHOTOS = {
+    "train": ("astronaut.png", "coffee.png", "motorcycle_left.png", "motorcycle_right.png", "hubble_deep_field.jpg",
+              "grass.png", "gravel.png", "brick.png", "moon.png"),
+    "test": ("camera.png", "chelsea.png", "coins.png", "rocket.jpg"),
+}  # fmt: skip
+"""Photographs that scikit-image's wheel holds. The two motorcycles are a stereo pair."""
+
+
+def set_files(name: str, split: str, scale: int) -> list[ImageFiles]:
+    """The images of a set in the order of their file names.
+
+    Args:
+        name: of a set ("photos" is in every installation), or a folder of images of one's own, with a "/" in it.
+        split: "train" or "test": which part of the photographs, which of the two tables.
+        scale: whose LR images are wanted; 1 is denoising.
+
+    Raises LwdnaError for an unknown name, a set that is not there, none of whose layouts fits, or which lacks LR files.
+    """
+    if name == "photos":
+        spec = importlib.util.find_spec("skimage")
+        assert spec is not None and spec.origin is not None
+        folder = Path(spec.origin).parent / "data"
+        return [ImageFiles(Path(file).stem, folder / file) for file in sorted(PHOTOS[split])]
+    if "/" in name:
+        layouts: Sequence[Layout] = (Layout((f"{name}/*",)),)
+        root = Path()
+    else:
+        known = {"train": TRAINING, "test": TEST}[split]
+        if name not in known:
+            raise unknown(f"set of {split} images", name, ["photos", *known])
+        layouts, root = known[name], data_folder() / FOLDER
+    for layout in layouts:
+        paths = [path for pattern in layout.hr for path in _images(root, pattern.format(scale=scale))]
+        if paths:
+            return [_with_lr(root, layout, path, scale) for path in sorted(paths, key=lambda path: path.name)]
+    if root != Path():
+        next(source for source in SOURCES if source.name == name).require()
+    places = ", ".join(pattern for layout in layouts for pattern in layout.hr)
+    raise LwdnaError(f"{name}: no images ({', '.join(SUFFIXES)}) in {root or ''}: looked for {places}")
+
+
+def _images(root: Path, pattern: str) -> list[Path]:
+    folder, _, files = pattern.rpartition("/")
+    return [path for path in (root / folder).glob(files) if path.suffix.lower() in SUFFIXES and path.is_file()]
+
+
+def _with_lr(root: Path, layout: Layout, path: Path, scale: int) -> ImageFiles:
+    lr = None
+    if layout.lr and scale > 1:
+        place = root / layout.lr.format(scale=scale, name=path.name, stem=path.stem)
+        if place.parent.is_dir():
+            lr = place
+            if not lr.is_file():
+                raise LwdnaError(f"{lr} is missing: the LR image of {path}")
+    return ImageFiles(path.stem, path, lr)
