@@ -23,7 +23,14 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "compare": Command("lwdna_core.commands.compare", "train a network and its LW-DNA alike, compare them"),
+    "report": Command("lwdna_core.commands.report", "the page or the table of finished comparisons"),
+    "test": Command("lwdna_core.commands.test", "evaluate a finished run again"),
+    "predict": Command("lwdna_core.commands.predict", "apply the network of a run to an input of one's own"),
+    "export": Command("lwdna_core.commands.export", "write the network of a run as ONNX"),
+    "eval": Command("lwdna_core.commands.evaluate", "a task's own evaluation of results"),
     "shrink": Command("lwdna_core.commands.shrink", "find the LW-DNA configuration of a network"),
+    "data": Command("lwdna_core.commands.data", "list, check and fetch data sets"),
+    "latency": Command("lwdna_core.commands.latency", "time inference of networks, side by side"),
 }
 
 EXAMPLES = """\

@@ -14,6 +14,14 @@ def count(text: str) -> int:
     return int(text)
 
 
+def shape(text: str) -> tuple[int, ...]:
+    """Read sizes such as 3,224,224 (an argparse `type`)."""
+    sizes = tuple(int(size) if size.strip().isdecimal() else 0 for size in text.split(","))
+    if 0 in sizes:
+        raise argparse.ArgumentTypeError(f"expected positive sizes such as 3,224,224, got {text!r}")
+    return sizes
+
+
 def usable_device(name: str | None) -> str:
     """The device called `name`, by default CUDA where there is one. Raises LwdnaError where it cannot be used."""
     import torch

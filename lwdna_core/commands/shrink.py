@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from lwdna_core.commands.options import count, usable_device
+from lwdna_core.commands.options import count, shape, usable_device
 from lwdna_core.errors import LwdnaError
 
 DESCRIPTION = """\
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EXAMPLES
     add = parser.add_argument
     add("network", metavar="NETWORK", help="the network to start from")
-    add("--input", type=_shape, action="append", metavar="C,H,W", help="shape of an input, no batch size; repeatable")
+    add("--input", type=shape, action="append", metavar="C,H,W", help="shape of an input, no batch size; repeatable")
     add("--config", metavar="NAME", help="take data and loss from this experiment (a name or a path)")
     add("--out", type=Path, default=Path("channels.json"), metavar="FILE", help="where to write (default: %(default)s)")
     budget = parser.add_mutually_exclusive_group()
@@ -55,13 +55,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", type=count, metavar="N", help="their size (default: 8)")
     add("--seed", type=int, default=0, metavar="N", help="of weights and data (default: %(default)s)")
     add("--device", metavar="D", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    sizes = tuple(int(size) if size.strip().isdecimal() else 0 for size in text.split(","))
-    if 0 in sizes:
-        raise argparse.ArgumentTypeError(f"expected positive sizes such as 3,224,224, got {text!r}")
-    return sizes
 
 
 def run(args: argparse.Namespace) -> int:

@@ -163,7 +163,7 @@ def run_steps(experiment: Experiment) -> int:
     return experiment.max_steps or epochs * len(training_loader(experiment, 0, "cpu"))
 
 
-class _Runner(Runner):  # type: ignore[misc]
+class QuietRunner(Runner):  # type: ignore[misc]
     """mmengine's Runner, which keeps its log to its file, and the model on the device where it is."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> Any:
@@ -208,7 +208,7 @@ def _build_runner(
     model = MODELS.build(cfg.model, default_args={"network": network}).to(run.device)
     checkpoint = usable_checkpoint(run.folder, recorder.owner, line.note)
     backends = [{"type": "TensorboardVisBackend", "save_dir": str(run.folder)}] if run.vis == "tensorboard" else []
-    return _Runner(
+    return QuietRunner(
         model=model,
         work_dir=str(run.folder),
         train_dataloader=batches,

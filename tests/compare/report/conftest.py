@@ -39,15 +39,23 @@ Make = Callable[..., Path]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """Write a comparison of classification into `tmp_path / "runs" / name` and return its folder."""
+def make(tmp_path: Path, maker: Callable[[Path], Make]) -> Make:
+    """Write a comparison into `tmp_path / "runs" / name` and return its folder."""
+    return maker(tmp_path / "runs")
 
-    def write(name: str = "resnet20_digits", **wishes: Any) -> Path:
-        folder = tmp_path / "runs" / name
-        write_runs(folder, **wishes)
-        return folder
 
-    return write
+@pytest.fixture(scope="session")
+def maker() -> Callable[[Path], Make]:
+    """`make` for another folder."""
+
+    def bind(home: Path) -> Make:
+        def write(name: str = "resnet20_digits", **wishes: Any) -> Path:
+            write_runs(home / name, **wishes)
+            return home / name
+
+        return write
+
+    return bind
 
 
 def write_runs(

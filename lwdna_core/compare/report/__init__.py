@@ -1,0 +1,12 @@
+"""The report of a comparison: one HTML file that opens offline, and the table that a paper would print."""
+
+from lwdna_core.compare.report.write import (
+    FORMATS,
+    comparison_folders,
+    is_study,
+    render,
+    update_comparison,
+    write_report,
+)
+
+__all__ = ["FORMATS", "comparison_folders", "is_study", "render", "update_comparison", "write_report"]
