@@ -19,7 +19,11 @@ def lwdna(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("words", [["--help"], ["compare", "--help"], ["data", "--help"], ["shrink", "--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], *([command, "--help"] for command in ("compare", "data", "shrink", "report", "test", "predict",
+                                                       "export", "eval"))],
+)  # fmt: skip
 def test_help_imports_no_heavy_package(words: list[str]) -> None:
     script = (
         "import sys; from lwdna_core.cli import main\n"

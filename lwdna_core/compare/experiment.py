@@ -191,7 +191,19 @@ def _compare(folder: Path, task: Task, console: Console) -> None:
     if not path.exists() or read_json(path) != comparison:
         write_json(path, comparison)
     print_comparison(comparison, results, console)
-    console.print(str(path), highlight=False, soft_wrap=True)
+    show_report(folder, console)
+
+
+def show_report(folder: Path, console: Console) -> None:
+    """Write the report of a comparison, or of several sizes of the training set, and print where it is."""
+    from lwdna_core.compare.report import write_report
+
+    try:
+        path = write_report(folder)
+    except Exception as error:  # a task's pictures are its own code; the results are there whatever they do
+        console.print(f"no report: {type(error).__name__}: {error}", markup=False, highlight=False, soft_wrap=True)
+    else:
+        console.print(f"report: {path}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _check_folder(folder: Path, experiment: Experiment, hashed: dict[str, Any], resume: bool) -> None:

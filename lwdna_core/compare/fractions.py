@@ -10,7 +10,7 @@ from mmengine.dist import get_rank
 from rich.console import Console
 
 from lwdna_core.compare.config import load_experiment
-from lwdna_core.compare.experiment import Request, comparison_folder, run_experiment
+from lwdna_core.compare.experiment import Request, comparison_folder, run_experiment, show_report
 from lwdna_core.compare.results import FORMAT, read_json, write_json
 
 
@@ -34,4 +34,5 @@ def run_fractions(request: Request, fractions: Sequence[float], console: Console
         content = {"format": FORMAT, "task": request.task, "experiment": experiment.name}
         by_size = {size: found[size] for size in sorted(found, key=float)}
         write_json(folder / "fractions.json", {**content, "fractions": by_size})
+        show_report(folder, console)
     return failed
