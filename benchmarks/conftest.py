@@ -37,8 +37,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture
 def cpu_seconds() -> Callable[[Callable[[], object]], float]:
-    """CPU seconds of a call: what other processes do on the machine counts for little. Python's garbage collector waits,
-    since it falls on whoever happens to call when its time has come.
+    """CPU seconds of a call: what other processes do on the machine counts for little.
+
+    Python's garbage collector waits, since it falls on whoever happens to call when its time has come.
     """
 
     def measure(call: Callable[[], object]) -> float:

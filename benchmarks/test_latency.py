@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ FAR = 1.25  # so far outside the stored interval, a ratio is no noise
 HOWS: list[dict[str, Any]] = (
     [{"batch": 1}, {"batch": 64}, {"batch": 64, "dtype": "bf16", "channels_last": True}]
     if torch.cuda.is_available()
-    else [{"batch": 1, "threads": 1}, {"batch": 8, "threads": 1}]
+    else [{"batch": 1, "threads": 1}, {"batch": 4, "threads": 1}]
 )
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -34,7 +35,8 @@ def ratios(pytestconfig: pytest.Config) -> Iterator[dict[str, Any]]:
     found: dict[str, Any] = {}
     yield found
     if found and pytestconfig.getoption("--store-latency"):
-        what = {"command": "tox -e latency -- --store-latency", "commit": commit(), "date": time.strftime("%Y-%m-%d")}
+        command = shlex.join(["pytest", *pytestconfig.invocation_params.args])
+        what = {"command": command, "commit": commit(), "date": time.strftime("%Y-%m-%d")}
         write_json(STORED, {"format": FORMAT, **what, "environment": environment(DEVICE), "ratios": found})
 
 

@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
         for config in args.configs or task.defaults:
             request = Request(
                 task=args.task,
-                recipe=Recipe(config, tuple(args.cfg_options), args.max_steps, None, args.amp, args.compile),
+                recipe=Recipe(_lasting(config), tuple(args.cfg_options), args.max_steps, None, args.amp, args.compile),
                 seeds=args.seeds,
                 arms=args.arms and tuple(args.arms),
                 work_dir=args.work_dir,
@@ -135,6 +135,11 @@ def run(args: argparse.Namespace) -> int:
             else:
                 failed += run_experiment(request, console)
     return 1 if failed else 0
+
+
+def _lasting(config: str) -> str:
+    """A name, or a path that holds in other folders too: runs are tested again from anywhere."""
+    return str(Path(config).resolve()) if config.endswith(".py") else config
 
 
 def _list(name: str) -> int:

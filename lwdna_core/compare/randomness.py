@@ -32,17 +32,17 @@ def reseed(seed: int, purpose: int, *key: int) -> None:
 class RandomnessHook(Hook):  # type: ignore[misc]
     """Tells the loader its epoch, and reseeds all generators before every step.
 
+    Processes that share a batch have the same ones: each draws for the whole batch and takes the numbers of its part.
     A step covers augmentation (kornia takes no generator of its own), dropout, and whatever else draws.
     """
 
     priority = "VERY_HIGH"
 
-    def __init__(self, seed: int, rank: int = 0) -> None:
+    def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.shard = (rank,) if rank else ()  # processes that share a batch augment their parts differently
 
     def before_train_epoch(self, runner: Any) -> None:
         runner.train_dataloader.set_epoch(runner.epoch)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        reseed(self.seed, STEP, runner.epoch, batch_idx, *self.shard)
+        reseed(self.seed, STEP, runner.epoch, batch_idx)

@@ -200,7 +200,7 @@ def _build_runner(
         train_cfg["max_epochs"] = -(-steps // len(loader))
         batches = Limited(loader, steps)
     interval = cfg.get("default_hooks", {}).get("checkpoint", {}).get("interval", 1)
-    rank, processes = get_dist_info()
+    processes = get_dist_info()[1]
     allow_mmengine_checkpoints()
     reseed(run.seed, NETWORK, 2)  # building the network drew more or fewer numbers, arm by arm
     if cfg.get("compile", False):
@@ -221,7 +221,7 @@ def _build_runner(
         # The recorder does what these four are for, once an epoch; at every step they would synchronise the device.
         default_hooks=dict.fromkeys(("runtime_info", "timer", "logger", "sampler_seed"))
         | {"checkpoint": CheckpointHook(interval)},
-        custom_hooks=[*cfg.get("custom_hooks", []), RandomnessHook(run.seed, rank), recorder],
+        custom_hooks=[*cfg.get("custom_hooks", []), RandomnessHook(run.seed), recorder],
         visualizer={"type": "Visualizer", "vis_backends": backends},
         randomness={"seed": run.seed},
         launcher="pytorch" if processes > 1 else "none",

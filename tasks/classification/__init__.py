@@ -41,4 +41,5 @@ task = Task(
     loss=f"{__name__}.model:loss",
     sources=f"{__name__}.sources:SOURCES",
     pictures=f"{__name__}.pictures:pictures",
+    commands={"predict": f"{__name__}.predict"},
 )

@@ -49,10 +49,10 @@ def build():
 
 @pytest.mark.slow
 def test_two_processes_on_every_batch_train_as_one(tiny: Path, tmp_path: Path) -> None:
-    # Without statistics over the batch, and without crops that each process draws for its own part.
+    # without normalisation, whose statistics are those of each process's part
     (tmp_path / "tiny_parts.py").write_text(NORMLESS)
     text = tiny.read_text().replace('custom_hooks = [dict(type="tiny_parts.Trouble")]', "")
-    tiny.write_text(text + "\nmodel = dict(data_preprocessor=dict(pad=0))\n")
+    tiny.write_text(text)
     words = ["compare", "classification", str(tiny), "--device", "cpu", "--seeds", "1"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
