@@ -20,5 +20,7 @@ task = Task(
     networks={name: f"tasks.tracking.networks.siamfc:{name}" for name in ("siamfc", "siamfc_small")}
     | {name: f"tasks.tracking.networks.siamrpn:{name}" for name in ("siamrpnpp_r18", "siamrpnpp_r50")},
     loss="tasks.tracking.siamfc:loss",
-    commands={"eval": "tasks.tracking.evaluate"},
+    sources="tasks.tracking.sources:SOURCES",
+    pictures="tasks.tracking.pictures:pictures",
+    commands={"eval": "tasks.tracking.evaluate", "predict": "tasks.tracking.predict"},
 )

@@ -14,6 +14,7 @@ from lwdna_core.data.sources import data_folder
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.annotations import Annotations, read_annotations
 from tasks.tracking.evaluation.annotations import Sequence as Annotated
+from tasks.tracking.evaluation.image_size import image_size
 from tasks.tracking.evaluation.textfiles import Rows
 from tasks.tracking.experiments import FROM_ZERO, PROTOCOLS, upright
 from tasks.tracking.pairs import PairSet
@@ -123,11 +124,11 @@ def benchmark(name: str, protocols: Sequence[str] = ()) -> TrialSet:
         name: of the folder.
         protocols: "OPE" and "VOT"; by default what is usual there.
 
-    Raises LwdnaError where the folder, a frame or a line of ground truth is missing or wrong; names it.
+    Raises LwdnaError where the folder, a frame or a line of ground truth is missing or wrong; names it. See `tested`.
     """
     annotations = _read(name)
     usual = ("VOT",) if annotations.kind == "VOT" else ("OPE",)
-    made = [_filmed(sequence) for sequence in annotations.sequences.values()]
+    made = [tested(sequence) for sequence in annotations.sequences.values()]
     trials = [Trial(name, protocol, sequence) for protocol in protocols or usual for sequence in made]
     if unknown := {trial.protocol for trial in trials} - PROTOCOLS.keys():
         raise LwdnaError(f"unknown protocol {', '.join(unknown)}; there are: {', '.join(PROTOCOLS)}")
@@ -142,7 +143,7 @@ def videos(name: str, pairs: int, distance: int = 100) -> PairSet:
         pairs: in an epoch.
         distance: frames between the two of a pair, at most.
     """
-    return PairSet([_filmed(sequence) for sequence in _read(name).sequences.values()], pairs, distance)
+    return PairSet([_learned(sequence) for sequence in _read(name).sequences.values()], pairs, distance)
 
 
 def stills(folder: str, pairs: int, boxes: int = 1) -> PairSet:
@@ -165,6 +166,40 @@ def _read(name: str) -> Annotations:
     if not home.is_dir():
         raise LwdnaError(f"{home}: there is no such folder of sequences; LWDNA_DATA names the folder of all sets")
     return read_annotations(home)
+
+
+def tested(sequence: Annotated) -> Filmed:
+    """A sequence to track: it can be started, and all its frames are of one size.
+
+    Raises LwdnaError with the file, and with the line of ground truth: for a frame that is missing or too many, damaged
+    at its beginning, or of another size than the first; for a first box that is not a number, of zero size, or
+    outside the frame. What later lines hold is the convention's business.
+    """
+    filmed = _filmed(sequence)
+    sizes = {file: image_size(file) for file in filmed.files}
+    width, height = size = sizes[filmed.files[0]]
+    if wrong := next((file for file in filmed.files if sizes[file] != size), None):
+        told, first = ("{:.0f} x {:.0f}".format(*of) for of in (sizes[wrong], size))
+        raise LwdnaError(f"{wrong}: the frame is of {told} pixels, the first one of {first}")
+    x, y, w, h = box = filmed.boxes[0]
+    if not np.isfinite(box).all() or min(w, h) <= 0 or x + w <= 1 or y + h <= 1 or x > width or y > height:
+        told = ", ".join(f"{number:g}" for number in box)
+        raise LwdnaError(
+            f"{sequence.source}, line 1: a tracker cannot start with the box {told} in a frame of "
+            f"{width:.0f} x {height:.0f} pixels"
+        )
+    return filmed
+
+
+def _learned(sequence: Annotated) -> Filmed:
+    """A sequence to train on, without the boxes of targets that are hidden or whose centre is outside the frame."""
+    filmed, size = _filmed(sequence), sequence.size()
+    seen = np.ones(len(filmed), bool) if sequence.present is None else sequence.present
+    if size is not None:
+        centres = filmed.boxes[:, :2] + filmed.boxes[:, 2:] / 2
+        seen = seen & (centres >= 1).all(1) & (centres <= np.array(size) + 1).all(1)
+    filmed.boxes = np.where(seen[:, None], filmed.boxes, np.nan)
+    return filmed
 
 
 def _filmed(sequence: Annotated) -> Filmed:

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 from lwdna_core.errors import LwdnaError
-from tasks.tracking.evaluation.annotations import Annotations, read_annotations
-from tasks.tracking.evaluation.conventions import CONVENTIONS, EAO_INTERVALS, Convention, find_convention
-from tasks.tracking.evaluation.names import NameBook
-from tasks.tracking.evaluation.results import PROTOCOLS, few, find_trackers, read_results
+from tasks.tracking.evaluation.annotations import Annotations
+from tasks.tracking.evaluation.conventions import CONVENTIONS, EAO_INTERVALS, Convention
+from tasks.tracking.evaluation.evaluator import evaluate
+from tasks.tracking.evaluation.results import PROTOCOLS
 from tasks.tracking.evaluation.scores import Scores
 from tasks.tracking.evaluation.tables import as_csv, as_latex, as_text, ranked
 
@@ -60,9 +60,11 @@ def run(args: argparse.Namespace) -> int:
         path = getattr(args, option)
         if path is not None and (not path.absolute().parent.is_dir() or path.is_dir()):
             raise LwdnaError(f"--{option} {path}: expected the name of a file in a folder that exists")
-    annotations, convention, scores = evaluate(
+    annotations, convention, scores, warnings = evaluate(
         args.results, args.annotations, args.convention, args.protocol, args.year, args.sequences
     )
+    for warning in warnings:
+        print(f"lwdna: warning: {warning}", file=sys.stderr)
     seconds = time.perf_counter() - started
     scores = ranked(scores)
     about = _about(annotations, convention, scores)
@@ -84,51 +86,6 @@ def run(args: argparse.Namespace) -> int:
     if args.plots or args.html:
         _write_plots(args.plots, args.html, scores, annotations, about)
     return 0
-
-
-def evaluate(
-    results: list[Path],
-    annotations: Path,
-    convention: str | None = None,
-    protocol: str | None = None,
-    year: int | None = None,
-    sequences: Path | None = None,
-) -> tuple[Annotations, Convention, list[Scores]]:
-    """Score trackers; the arguments are those of the command line.
-
-    Returns the annotations, the convention, and each tracker's scores in the order of the folders.
-
-    Raises LwdnaError for files that are missing, unknown, or not as they should be.
-    """
-    known = read_annotations(annotations, year)
-    rules = find_convention(convention, known.kind)
-    book = NameBook(known.sequences)
-    wanted = known.only(sequences) if sequences else known
-    read = [
-        read_results(name, folder, wanted, book, protocol)  # type: ignore[arg-type]
-        for name, folder in find_trackers(results).items()
-    ]
-    for tracker in read:
-        if tracker.unknown:
-            number = f"{len(tracker.unknown)} file{'s' * (len(tracker.unknown) != 1)}"
-            _warn(f"{number} of sequences that {known.name} has not: {few(tracker.unknown)}")
-    protocols = {tracker.protocol: tracker.tracker for tracker in read}
-    if len(protocols) > 1:
-        told = ", ".join(f"{name} ({tracker})" for name, tracker in protocols.items())
-        raise LwdnaError(f"results of different protocols do not compare: {told}; --protocol NAME, or fewer folders")
-    if known.kind == "VOT" or rules.name == "vot-toolkit":
-        from tasks.tracking.evaluation.vot import VotTruth, evaluate_overlaps, evaluate_resets
-
-        truth = VotTruth(wanted, rules)
-        score = evaluate_resets if "VOT" in protocols else evaluate_overlaps
-        for name in truth.unbounded:
-            _warn(f"{known.sequences[name].source}: the size of the frames is not known; overlap beyond them counts")
-        return wanted, rules, [score(tracker, truth) for tracker in read]
-    from tasks.tracking.evaluation.ope import evaluate_boxes, evaluate_got10k
-
-    if known.kind == "GOT-10k" and rules.name == "got10k":
-        return wanted, rules, [evaluate_got10k(tracker, wanted) for tracker in read]
-    return wanted, rules, [evaluate_boxes(tracker, wanted, rules) for tracker in read]
 
 
 def _about(annotations: Annotations, convention: Convention, scores: list[Scores]) -> str:
@@ -170,7 +127,3 @@ def _write(path: Path, content: str) -> None:
     aside.write_text(content, encoding="utf-8")
     os.replace(aside, path)
     print(f"wrote {path}")
-
-
-def _warn(message: str) -> None:
-    print(f"lwdna: warning: {message}", file=sys.stderr)

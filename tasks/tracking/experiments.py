@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -67,12 +68,19 @@ def one_pass(tracker: Tracker, sequence: Sequence) -> Track:
     return Track(sequence.name, tuple(lines), np.array(seconds), time.perf_counter() - begun)
 
 
-def with_resets(tracker: Tracker, sequence: Sequence) -> Track:
+def with_resets(
+    tracker: Tracker, sequence: Sequence, start_box: Callable[[Regions], np.ndarray] | None = None
+) -> Track:
     """VOT's supervised protocol: where box and truth no longer overlap the target is lost, and 5 frames later the
     tracker starts anew.
 
-    Overlap is drawn as the official toolkit draws it, inside the image. A polygon's start box is the upright one of
-    equal area, as in pysot's get_axis_aligned_bbox. VOT counts pixels from 0.
+    Overlap is drawn as the official toolkit draws it, inside the image. VOT counts pixels from 0.
+
+    Args:
+        tracker: is started with boxes.
+        sequence: what it follows.
+        start_box: makes a box of a region, `upright` by default (published Siamese trackers are started so); `bounding`
+            is what the official toolkit hands to a tracker that takes boxes.
     """
     lines, seconds, begun, start = [], [], time.perf_counter(), 0
     truth = sequence.regions
@@ -83,7 +91,7 @@ def with_resets(tracker: Tracker, sequence: Sequence) -> Track:
             lines.append(np.array([float(UNKNOWN)]))
             start = max(start, index + 1) if index == start else start
         elif index == start:
-            box = upright(truth.take([index]))
+            box = (start_box or upright)(truth.take([index]))
             tracker.init(_tensor(image), torch.from_numpy(box + FROM_ZERO))
             lines.append(np.array([float(INITIALISED)]))
         else:
@@ -102,7 +110,10 @@ PROTOCOLS = {"OPE": one_pass, "VOT": with_resets}
 
 
 def upright(region: Regions) -> np.ndarray:
-    """x, y, w, h of a single region: a box as it is, of a quadrangle the upright box with its centre and area."""
+    """x, y, w, h of a single region: a box as it is, of a quadrangle the upright box with its centre and area.
+
+    As pysot's get_axis_aligned_bbox makes it.
+    """
     corners = region.corners[0]
     low, high = corners.min(0), corners.max(0)
     if region.is_box[0]:
@@ -111,6 +122,12 @@ def upright(region: Regions) -> np.ndarray:
     scale = np.sqrt(area / max(float((high - low).prod()), 1e-9))
     size = scale * (high - low) + 1
     return np.concatenate([corners.mean(0) - (size - 1) / 2, size])
+
+
+def bounding(region: Regions) -> np.ndarray:
+    """x, y, w, h of a single region: the smallest upright box around it."""
+    low, high = region.corners[0].min(0), region.corners[0].max(0)
+    return np.concatenate([low, high - low])
 
 
 def _tensor(image: np.ndarray) -> Tensor:

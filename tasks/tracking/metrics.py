@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,21 @@ from typing import Any
 import numpy as np
 from mmengine.evaluator import BaseMetric
 
-from lwdna_core.compare.results import write_json
+from lwdna_core.compare.results import FORMAT, write_json
 from tasks.tracking.evaluation.conventions import find_convention
 from tasks.tracking.evaluation.ope import evaluate_boxes
 from tasks.tracking.evaluation.results import Results, Run
 from tasks.tracking.evaluation.scores import Scores
 from tasks.tracking.evaluation.vot import VotTruth, evaluate_resets
 from tasks.tracking.experiments import Track
+from tasks.tracking.result_files import result_file, write_track
 
 _REPORTED = {
     "OPE": ("auc", "precision_20", "normalised_precision_20", "overlap_precision_50"),
     "VOT": ("eao", "accuracy", "robustness", "lost"),
 }
+TRACKS, CURVES = "tracks", "tracks.json"
+"""Of a run's folder: the result files by set, and the curves and speeds."""
 _OF_ITEMS = ("auc", "precision_20", "accuracy")
 
 
@@ -67,13 +69,10 @@ class TrackingScores(BaseMetric):  # type: ignore[misc]
 
     def keep(self, folder: Path) -> None:
         """Leave result files as the toolkits have them in `tracks/SET/`, curves and speed in `tracks.json`."""
-        content: dict[str, Any] = {"format": 1, "sets": []}
+        content: dict[str, Any] = {"format": FORMAT, "sets": []}
         for (name, protocol), tracks in self._tracks.items():
             for sequence, track in tracks.items():
-                path = folder / "tracks" / name / f"{sequence}.txt"
-                if protocol == "VOT":
-                    path = folder / "tracks" / name / "baseline" / sequence / f"{sequence}_001.txt"
-                _write(path, track)
+                write_track(result_file(folder / TRACKS / name, protocol, sequence), track)
             scores = self._score(name, protocol, tracks)
             speed = [len(t.seconds) / t.seconds.sum() for t in tracks.values()]
             with_reading = [len(t.seconds) / t.wall for t in tracks.values()]
@@ -82,12 +81,4 @@ class TrackingScores(BaseMetric):  # type: ignore[misc]
                  "frames_per_second": float(np.mean(speed)),
                  "frames_per_second_with_reading": float(np.mean(with_reading))}
             )  # fmt: skip
-        write_json(folder / "tracks.json", content)
-
-
-def _write(path: Path, track: Track) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [",".join(f"{number:.4f}" if len(line) > 1 else f"{number:g}" for number in line) for line in track.lines]
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text("\n".join(lines) + "\n")
-    os.replace(aside, path)
+        write_json(folder / CURVES, content)

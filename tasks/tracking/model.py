@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import kornia.augmentation as K
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from lwdna_core.compare.task import resolve
 from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side, crop, to_centre
-from tasks.tracking.experiments import PROTOCOLS
+from tasks.tracking.experiments import PROTOCOLS, Tracker
 
 
 class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
@@ -74,6 +75,15 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         return torch.rand(count, columns, device=self.device) * 2 - 1
 
 
+def tracker_of(model: Mapping[str, Any], network: nn.Module) -> Tracker:
+    """The tracker that a config's `model` describes, around a network in eval mode."""
+    settings = {
+        key: value for key, value in model.items() if key not in ("type", "data_preprocessor", "loss", "tracker")
+    }
+    made: Tracker = resolve(model["tracker"])(network, **settings)
+    return made
+
+
 class SiameseTracker(BaseModel):  # type: ignore[misc]
     """The wrapper around a network that mmengine's loops call.
 
@@ -89,7 +99,7 @@ class SiameseTracker(BaseModel):  # type: ignore[misc]
     ) -> None:
         super().__init__(data_preprocessor)
         self.network = network
-        self._loss, self._tracker, self._settings = resolve(loss), resolve(tracker), settings
+        self._loss, self._test = resolve(loss), {"tracker": tracker, **settings}
 
     def init_weights(self) -> None:
         """Nothing: the network arrives initialised, and mmengine must not draw it again."""
@@ -98,5 +108,5 @@ class SiameseTracker(BaseModel):  # type: ignore[misc]
         """In mode "loss" the loss of preprocessed pairs; in mode "predict" what became of each trial, a `Track`."""
         if mode == "loss":
             return {"loss": self._loss(self.network, batch)}
-        tracker = self._tracker(self.network, **self._settings)
+        tracker = tracker_of(self._test, self.network)
         return [{"trial": t, "track": PROTOCOLS[t.protocol](tracker, t.sequence)} for t in batch["trials"]]

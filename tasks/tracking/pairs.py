@@ -5,10 +5,13 @@ The exact crops, with their random shifts and scales, are made in batches on the
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,13 +77,21 @@ class PairSet:
         return PairLoader(self, batch_size, device, seed or 0, shard, workers)
 
     def check_disjoint(self, tested: Any) -> None:
-        """Raise LwdnaError if a sequence is tested as well, by its name or by its frames."""
+        """Raise LwdnaError if a sequence is tested as well: by its name, or by frames that are the same files.
+
+        Of every sequence three frames, from both sides, are looked for among all frames of the other side: a part of a
+        sequence under another name is found, and the same footage in another compression is not.
+        """
         names = {sequence.name.lower(): sequence for sequence in tested.sequences}
         contents = {sequence.fingerprint: sequence for sequence in tested.sequences}
         for sequence in self.sequences:
             other = names.get(sequence.name.lower()) or contents.get(sequence.fingerprint)
             if other is not None:
                 raise LwdnaError(f"training sequence {sequence.name} is tested as well, as {other.name}")
+        own = [sequence.files for sequence in self.sequences]
+        others = [sequence.files for sequence in tested.sequences]
+        if same := _same_file(map(_probes, own), others) or _same_file(own, map(_probes, others)):
+            raise LwdnaError(f"training frame {same[0]} is tested as well, as {same[1]}")
 
     def sample(self, seed: int, epoch: int, index: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
         """Exemplar and search side of a pair: (rough cut (h, w, 3) uint8, box (x, y, w, h), 1-based, within it)."""
@@ -90,6 +101,23 @@ class PairSet:
         first = int(random.choice(usable))
         near = usable[abs(usable - first) <= self.distance]
         return tuple(_rough_cut(sequence, frame) for frame in (first, int(random.choice(near))))
+
+
+def _probes(files: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The first, the middle and the last."""
+    return tuple(files[i] for i in sorted({0, len(files) // 2, len(files) - 1})) if files else ()
+
+
+def _same_file(left: Iterable[tuple[Path, ...]], right: Iterable[tuple[Path, ...]]) -> tuple[Path, Path] | None:
+    """Two files of the same content, one of each side. Only files of the same length are read."""
+    by_size: dict[int, list[Path]] = {}
+    for file in chain.from_iterable(right):
+        by_size.setdefault(file.stat().st_size, []).append(file)
+    for file in chain.from_iterable(left):
+        for other in by_size.get(file.stat().st_size, ()):
+            if filecmp.cmp(file, other, shallow=False):
+                return file, other
+    return None
 
 
 def _rough_cut(sequence: Frames, index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -23,11 +23,13 @@ class Sequence(Protocol):
         name: unique within its set.
         boxes: (T, 4), x, y, w, h with 1-based corners as in annotations; NaN where a frame has none.
         regions: the same as the evaluation has them, or polygons.
+        files: of the frames, where they are read from files.
     """
 
     name: str
     boxes: np.ndarray
     regions: Regions
+    files: tuple[Path, ...]
 
     def __len__(self) -> int: ...
 
@@ -74,7 +76,8 @@ class Still:
     """
 
     def __init__(self, file: Path, seed: int) -> None:
-        self.name, self._file = f"{file.parent.name}/{file.stem}", file
+        self.name = f"{file.parent.name}/{file.stem}"
+        self.files: tuple[Path, ...] = (file,)
         height, width = self.frame(0).shape[:2]
         random = np.random.default_rng(seed)
         w, h = random.uniform(0.2, 0.5) * width, random.uniform(0.2, 0.5) * height
@@ -85,11 +88,11 @@ class Still:
         return 1
 
     def frame(self, index: int) -> np.ndarray:
-        return read_image(self._file)
+        return read_image(self.files[0])
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(self._file.read_bytes() + self.boxes.tobytes()).hexdigest()
+        return hashlib.sha256(self.files[0].read_bytes() + self.boxes.tobytes()).hexdigest()
 
 
 def read_image(file: Path) -> np.ndarray:
@@ -135,6 +138,7 @@ class Composed:
         random = np.random.default_rng((seed, len(split)))
         background, target = random.choice(len(photographs), 2, replace=False)
         self.name = f"composed-{split}-{seed}"
+        self.files: tuple[Path, ...] = ()
         self._background = self._cut(_photograph(photographs[background]), _SHAPE, random)
         side = random.integers(36, 64), random.integers(36, 64)
         self._target = self._cut(_photograph(photographs[target]), (int(side[0]), int(side[1])), random, least=1.5)
@@ -198,11 +202,13 @@ class Composed:
 
 def frames(sequence: Sequence, indices: range) -> Iterator[np.ndarray]:
     """The frames of a sequence, each read while the one before is being used."""
+    return ahead(sequence.frame(index) for index in indices)
+
+
+def ahead(images: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same images; a thread makes the next one while one is being used."""
     with ThreadPoolExecutor(1) as reader:
-        ahead = reader.submit(sequence.frame, indices[0]) if indices else None
-        for after in (*indices[1:], None):
-            assert ahead is not None
-            image = ahead.result()
-            if after is not None:
-                ahead = reader.submit(sequence.frame, after)
+        coming = reader.submit(next, images, None)
+        while (image := coming.result()) is not None:
+            coming = reader.submit(next, images, None)
             yield image

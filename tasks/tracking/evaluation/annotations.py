@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.names import NameBook, canonical
-from tasks.tracking.evaluation.raster import Floats, Regions
+from tasks.tracking.evaluation.raster import Regions
 from tasks.tracking.evaluation.regions import regions_of
+from tasks.tracking.evaluation.spans import Floats
 from tasks.tracking.evaluation.textfiles import Rows, read_rows
 
 Kind = Literal["OTB", "VOT", "GOT-10k", "LaSOT", "UAV123"]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.tracking.evaluation.conventions import Convention
-from tasks.tracking.evaluation.raster import Floats
+from tasks.tracking.evaluation.spans import Floats
 
 ERROR_THRESHOLDS = np.arange(51.0)
 """Pixels, of the precision curve."""
@@ -24,7 +24,8 @@ def overlaps(found: Floats, truth: Floats) -> Floats:
     width, height = np.maximum(high - low, 0).T
     shared = width * height
     union = found[:, 2] * found[:, 3] + truth[:, 2] * truth[:, 3] - shared
-    return np.divide(shared, union, out=np.zeros(len(shared)), where=union != 0)
+    overlap: Floats = np.divide(shared, union, out=np.zeros(len(shared)), where=union != 0)
+    return overlap
 
 
 def centres(boxes: Floats) -> Floats:

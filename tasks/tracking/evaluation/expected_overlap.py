@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.tracking.evaluation.raster import Floats
 from tasks.tracking.evaluation.regions import FAILED, INITIALISED
+from tasks.tracking.evaluation.spans import Floats
 
 SKIPPED = 5
 """Frames between a failure and the next start."""

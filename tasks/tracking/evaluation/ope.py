@@ -18,9 +18,9 @@ from tasks.tracking.evaluation.annotations import (
 )
 from tasks.tracking.evaluation.conventions import Convention
 from tasks.tracking.evaluation.names import canonical
-from tasks.tracking.evaluation.raster import Floats
 from tasks.tracking.evaluation.results import Protocol, Results, Run
 from tasks.tracking.evaluation.scores import Scores
+from tasks.tracking.evaluation.spans import Floats
 from tasks.tracking.evaluation.textfiles import Rows
 
 PIXELS = 20

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from tasks.tracking.evaluation.annotations import ATTRIBUTES, Annotations
 from tasks.tracking.evaluation.conventions import EAO_INTERVALS
-from tasks.tracking.evaluation.raster import Floats
 from tasks.tracking.evaluation.scores import Scores
+from tasks.tracking.evaluation.spans import Floats
 from tasks.tracking.evaluation.tables import known
 
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c564b")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.tracking.evaluation.raster import Floats, Regions
+from tasks.tracking.evaluation.raster import Regions
+from tasks.tracking.evaluation.spans import Floats
 
 _EVERYWHERE = 1e7
 """Where there is no image: a rectangle that nothing leaves."""
@@ -86,7 +87,9 @@ def _area_inside(corners: Floats, low: Floats, high: Floats) -> Floats:
         _integral(to_x, left, right) - _integral(from_x, left, right), across, out=np.zeros_like(x), where=~steep
     )
     mean = np.where(steep, np.clip(from_x, left, right) - left, mean)
-    return np.abs((mean * (end - start)).sum(axis=1))
+    area: Floats = np.abs((mean * (end - start)).sum(axis=1))
+    area[area < 1e-9] = 0  # rounding, where nothing is inside
+    return area
 
 
 def _integral(x: Floats, left: Floats, right: Floats) -> Floats:

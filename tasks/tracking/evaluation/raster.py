@@ -17,19 +17,17 @@ by 1e-4; scores by 1e-6).
 from __future__ import annotations
 
 from functools import reduce
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from tasks.tracking.evaluation.spans import FRAMES_AT_ONCE, Floats, Integers, draw, sums
+
 Rule = Literal["pysot", "vot-toolkit", "legacy"]
 
 _UNBOUNDED = 1 << 15
 """Where there is no image: how far from the origin regions are drawn, in all directions."""
-_FRAMES_AT_ONCE = 1500
-"""Their rows of pixels fit into the processor's cache: half the time of all frames at once."""
 
 
 class Regions(NamedTuple):
@@ -73,25 +71,6 @@ class Outline(NamedTuple):
         return Outline(self.corners[frames], self.extent[frames], self.regular[frames])
 
 
-class Drawing(NamedTuple):
-    """The pixels of N regular regions: a span in each of their rows.
-
-    Attributes:
-        top: (N,) first row inside the image.
-        rows: (N,) number of rows.
-        first: (N,) where its spans begin.
-        left, right: first and last column of each span; right < left where the row is empty.
-        area: (N,) number of pixels.
-    """
-
-    top: Integers
-    rows: Integers
-    first: Integers
-    left: NDArray[np.signedinteger[Any]]
-    right: NDArray[np.signedinteger[Any]]
-    area: Integers
-
-
 class Truth:
     """Ground truth of N frames, drawn once for all trackers.
 
@@ -108,7 +87,8 @@ class Truth:
         self.sizes = np.where(self.bounded[:, None], sizes, 2.0 * _UNBOUNDED)
         if rule != "legacy":
             self.outline = self._outline(regions, np.arange(len(sizes)))
-            self.drawing = _draw(self.outline, self.sizes, rule)
+            regular = self.outline.regular[:, None, None]
+            self.drawing = draw(np.where(regular, self.outline.corners[:, :4], 0), self.sizes, rule != "pysot")
 
     def _outline(self, regions: Regions, frames: Integers) -> Outline:
         shift = np.where(self.bounded[frames], 0.0, _UNBOUNDED)
@@ -136,8 +116,8 @@ class Truth:
             meet = _can_meet(self.outline.extent[frames], mine.extent, self.sizes[frames], self.rule, result)
             slow = meet & ~(mine.regular & self.outline.regular[frames])
             fast = np.flatnonzero(meet & ~slow)
-            for start in range(0, len(fast), _FRAMES_AT_ONCE):
-                part = fast[start : start + _FRAMES_AT_ONCE]
+            for start in range(0, len(fast), FRAMES_AT_ONCE):
+                part = fast[start : start + FRAMES_AT_ONCE]
                 result[part] = self._meet(mine.take(part), found.is_box[part], frames[part])
         if slow.any():
             from tasks.tracking.evaluation.raster_pairs import pair_overlap
@@ -156,7 +136,7 @@ class Truth:
             area = np.maximum(right - left + 1, 0) * np.maximum(bottom - top + 1, 0)
             other = None
         else:
-            other = _draw(mine, sizes, self.rule)
+            other = draw(mine.corners[:, :4], sizes, self.rule != "pysot")
             top, bottom, area = other.top, other.top + other.rows - 1, other.area
         start = np.maximum(truth.top[frames], top)
         rows = np.maximum(np.minimum(truth.top[frames] + truth.rows[frames] - 1, bottom) - start + 1, 0)
@@ -172,7 +152,7 @@ class Truth:
         shared -= np.maximum(truth.left[place], left)
         shared += 1
         np.maximum(shared, 0, out=shared)
-        meeting = _sums(shared, begin, rows)
+        meeting = sums(shared, begin, rows)
         union = area + truth.area[frames] - meeting
         overlap: Floats = np.divide(meeting, union, out=np.zeros(len(frames)), where=union > 0)
         return overlap
@@ -241,14 +221,13 @@ def _can_meet(truth: Floats, mine: Floats, sizes: Floats, rule: Rule, result: Fl
     if rule == "pysot":
         shared = np.minimum(truth[:, 2:], mine[:, 2:]) - np.maximum(truth[:, :2], mine[:, :2])
         alive = (truth[:, 2:] > truth[:, :2]) & (mine[:, 2:] > mine[:, :2]) & (shared > 0)
-        meet: NDArray[np.bool_] = alive.all(axis=1)
-        return meet
+        both: NDArray[np.bool_] = np.all(alive, axis=1)
+        return both
     low, high = np.minimum(truth[:, :2], mine[:, :2]), np.maximum(truth[:, 2:], mine[:, 2:])
-    empty = (low >= high).any(axis=1)
+    empty: NDArray[np.bool_] = np.any(low >= high, axis=1)
     result[empty] = 1  # two empty regions are the same one
-    outside = (np.maximum(low, 0) >= np.minimum(high, sizes - 1)).any(axis=1)
-    meet = ~empty & ~outside
-    return meet
+    outside: NDArray[np.bool_] = np.any(np.maximum(low, 0) >= np.minimum(high, sizes - 1), axis=1)
+    return ~empty & ~outside
 
 
 def _box_pixels(corners: Floats, sizes: Floats, rule: Rule) -> tuple[Integers, Integers, Integers, Integers]:
@@ -264,86 +243,3 @@ def _box_pixels(corners: Floats, sizes: Floats, rule: Rule) -> tuple[Integers, I
     left, top = np.minimum(low, sizes).T.astype(np.int64)
     right, bottom = np.maximum(high, -1).T.astype(np.int64)
     return left, top, right, bottom
-
-
-def _draw(outline: Outline, sizes: Floats, rule: Rule) -> Drawing:
-    """Spans of pixels of the regular regions; the others get no rows."""
-    columns = np.int16 if sizes.max(initial=0) < np.iinfo(np.int16).max else np.int32
-    corners = outline.corners[:, :4]
-    if not outline.regular.all():
-        corners = np.where(outline.regular[:, None, None], corners, 0)
-    parts = [
-        _spans(corners[start : start + _FRAMES_AT_ONCE], sizes[start : start + _FRAMES_AT_ONCE], rule, columns)
-        for start in range(0, max(len(corners), 1), _FRAMES_AT_ONCE)
-    ]
-    top, rows, left, right, area = (np.concatenate(values) for values in zip(*parts, strict=True))
-    return Drawing(top, rows, np.cumsum(rows) - rows, left, right, area)
-
-
-def _spans(
-    corners: Floats, sizes: Floats, rule: Rule, columns: type[np.signedinteger[Any]]
-) -> tuple[Integers, Integers, NDArray[Any], NDArray[Any], Integers]:
-    """Of regular regions: first row, number of rows, first and last column of every row, number of pixels."""
-    # From the highest corner on, the edges lead down first and then up.
-    highest = np.argmin(corners[..., 1], axis=1)
-    x, y = np.take_along_axis(corners, ((highest[:, None] + np.arange(4)) % 4)[..., None], axis=1).transpose(2, 1, 0)
-    next_x, next_y = x[[1, 2, 3, 0]], y[[1, 2, 3, 0]]
-    width, height = sizes.T
-    down = _chain(x, y, next_x, next_y, height)
-    up = _chain(next_x[::-1], next_y[::-1], x[::-1], y[::-1], height)
-    rows = down[2].reshape(-1, 4).sum(axis=1)
-    first = np.cumsum(rows) - rows
-    top = np.clip(y[0], 0, height).astype(np.int64)
-    row = np.arange(float(rows.sum())) + np.repeat((top - first).astype(float), rows)
-    sides = []
-    for at_zero, slope, edges in (down, up):
-        place = np.repeat(slope, edges)
-        place *= row
-        place += np.repeat(at_zero, edges)
-        # Whole numbers may come out a rounding error short, and the rest is cut off towards zero.
-        place += np.copysign(1e-7, place) if (x < 0).any() else 1e-7
-        sides.append(place.astype(np.int32))
-    left, right = np.minimum(*sides), np.maximum(*sides)
-    thin = left == right if rule == "pysot" else None
-    if (x < 0).any():
-        np.maximum(left, 0, out=left)
-    if (x >= width).any():
-        np.minimum(right, np.repeat((width - 1).astype(np.int32), rows), out=right)
-        np.minimum(left, np.repeat(width.astype(np.int32), rows), out=left)
-    if thin is not None:
-        right[thin] = -1
-    np.maximum(right, -1, out=right)
-    return top, rows, left.astype(columns), right.astype(columns), _sums(np.maximum(right - left + 1, 0), first, rows)
-
-
-def _chain(
-    x: Floats, y: Floats, next_x: Floats, next_y: Floats, height: Floats
-) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """The edges of N regions that lead down, from top to bottom: x = a + b * y, and how many rows each crosses.
-
-    Together they cross every row once: a row between two edges belongs to the lower one, the last row to the last edge.
-
-    Args:
-        x, y: (4, N) where each edge begins.
-        next_x, next_y: (4, N) where it ends.
-        height: (N,) of the images; other rows are left out.
-
-    Returns:
-        a, b and the number of rows, (N * 4), region by region; no rows for an edge that does not lead down.
-    """
-    drop = next_y - y
-    leads_down = drop > 0
-    slope = np.divide(next_x - x, drop, out=np.zeros_like(drop), where=leads_down)
-    stop = np.minimum(next_y + (next_y == next_y.max(axis=0)), height)  # the last edge has the lowest corner's row
-    rows = np.maximum(stop, 0) - np.clip(y, 0, height)
-    rows = np.where(leads_down, rows, 0).astype(np.int64)
-    return (x - y * slope).T.ravel(), slope.T.ravel(), rows.T.ravel()
-
-
-def _sums(values: NDArray[np.signedinteger[Any]], first: Integers, lengths: Integers) -> Integers:
-    """The sum of each run of `lengths` values, which begin at `first`."""
-    total = np.zeros(len(lengths), np.int64)
-    some = np.flatnonzero(lengths)
-    if len(some):
-        total[some] = np.add.reduceat(values, first[some], dtype=np.int64)
-    return total

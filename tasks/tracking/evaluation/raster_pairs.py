@@ -1,11 +1,12 @@
-"""The drawing rules of `raster` for one pair of regions of any shape, literally: rows, nodes, spans, pixels."""
+"""The drawing rules of `raster` for one pair of regions of any shape: rows, nodes, spans, pixels."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.tracking.evaluation.raster import Floats, Regions, Rule
+from tasks.tracking.evaluation.raster import Regions, Rule
+from tasks.tracking.evaluation.spans import Floats
 
 
 def pair_overlap(one: Regions, other: Regions, size: Floats | None, rule: Rule) -> float:
@@ -15,6 +16,9 @@ def pair_overlap(one: Regions, other: Regions, size: Floats | None, rule: Rule) 
     else:
         shapes = [region.corners[0].astype(np.float32).astype(np.float64) for region in (one, other)]
     low, high = np.array([s.min(axis=0) for s in shapes]), np.array([s.max(axis=0) for s in shapes])
+    for index, (shape, region) in enumerate(zip(shapes, (one, other), strict=True)):
+        if rule == "vot-toolkit" and region.is_box[0]:
+            low[index], high[index] = shape[0], shape[2]  # the end lies before the start where a box has no pixel
     if rule == "vot-toolkit":
         if (low.min(axis=0) >= high.max(axis=0)).any():
             return 1.0
@@ -89,5 +93,7 @@ def _nodes(corners: Floats, height: int, rule: Rule) -> tuple[Floats, NDArray[np
             crosses &= low < high
     drop = before_y - y
     share = np.divide(row - y, drop, out=np.zeros((height, len(x))), where=drop != 0)
-    nodes = np.sort(np.where(crosses, np.trunc(x + share * (before_x - x)), np.inf), axis=1)
-    return nodes, crosses.sum(axis=1)
+    places = x + share * (before_x - x)
+    if rule != "legacy":
+        places += np.copysign(1e-7, places)  # whole numbers may come out a rounding error short
+    return np.sort(np.where(crosses, np.trunc(places), np.inf), axis=1), crosses.sum(axis=1)

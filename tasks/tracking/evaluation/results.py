@@ -24,7 +24,7 @@ from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.annotations import Annotations
 from tasks.tracking.evaluation.json_arrays import load_json
 from tasks.tracking.evaluation.names import NameBook, canonical
-from tasks.tracking.evaluation.raster import Floats
+from tasks.tracking.evaluation.spans import Floats
 from tasks.tracking.evaluation.textfiles import Rows, parse_rows, read_bytes
 
 Protocol = Literal["OPE", "SRE", "TRE", "VOT"]
@@ -59,7 +59,7 @@ class Results:
         protocol: how it was run.
         runs: by sequence, as the annotations spell it.
         unsupervised: VOT: the runs without resets, where there are both.
-        unknown: files that are passed over, as the annotations have no sequence of their name.
+        unknown: files and folders that are passed over, as the annotations have no sequence of their name.
     """
 
     tracker: str
@@ -89,12 +89,9 @@ def find_trackers(folders: Iterable[Path]) -> dict[str, Path]:
             )
         paths += found
     paths = [path.absolute() for path in paths]
-    paths = [path.parent if path.name in ("baseline", "unsupervised") else path for path in paths]
+    paths = list(dict.fromkeys(path.parent if path.name in ("baseline", "unsupervised") else path for path in paths))
     names = [path.name for path in paths]
-    return {
-        (path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"): path
-        for path in dict.fromkeys(paths)
-    }
+    return {(path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"): path for path in paths}
 
 
 def read_results(
@@ -149,15 +146,16 @@ def _in_runs(run: Run) -> bool:
 
 
 def _has_results(folder: Path) -> bool:
-    for entry in os.scandir(folder):
-        if entry.is_dir():
-            if entry.name in ("baseline", "unsupervised"):
-                return True
-            if any(_run_of(name, entry.name) for name in os.listdir(entry.path)):
-                return True
-        elif entry.name.endswith((".txt", ".json")) and not _NO_SEQUENCE.fullmatch(entry.name):
-            return True
-    return False
+    with os.scandir(folder) as entries:
+        return any(_holds_results(entry) for entry in entries)
+
+
+def _holds_results(entry: os.DirEntry[str]) -> bool:
+    if entry.is_dir():
+        return entry.name in ("baseline", "unsupervised") or any(
+            _run_of(name, entry.name) for name in os.listdir(entry.path)
+        )
+    return entry.name.endswith((".txt", ".json")) and not _NO_SEQUENCE.fullmatch(entry.name)
 
 
 def _run_of(file: str, sequence: str) -> bool:
@@ -175,7 +173,7 @@ def _read(
     for name, paths in files.items():
         found = known.find(name)
         if found is None:
-            unknown.append(paths[0])
+            unknown.append(os.path.relpath(paths[0], folder).split(os.sep)[0])
         elif found in matched:
             raise LwdnaError(f"{folder}: {matched[found]!r} and {name!r} are both results of {found}")
         else:
@@ -184,7 +182,7 @@ def _read(
     if missing:
         raise LwdnaError(
             f"{folder}: no results for {len(missing)} of {len(annotations.sequences)} sequences ({few(missing)})"
-            + (f"; of unknown sequences: {few(unknown)}" if unknown else "")
+            + (f"; not known are {few(unknown)}" if unknown else "")
             + "; --sequences FILE evaluates those that a file lists"
         )
     wanted = {name: files[matched[name]] for name in annotations.sequences}
@@ -206,7 +204,9 @@ def few(names: Sequence[str]) -> str:
 def _files(folder: Path) -> dict[str, list[str]]:
     """Result files by the names that the tracker gave the sequences."""
     files: dict[str, list[str]] = {}
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+    with os.scandir(folder) as entries:
+        listed = sorted(entries, key=lambda entry: entry.name)
+    for entry in listed:
         if entry.is_dir():
             runs = sorted(name for name in os.listdir(entry.path) if _run_of(name, entry.name))
             if runs:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.tracking.evaluation.raster import Floats
+from tasks.tracking.evaluation.spans import Floats
 
 MEASURES = {
     "auc": "AUC",

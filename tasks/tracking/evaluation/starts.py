@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdna_core.errors import LwdnaError
-from tasks.tracking.evaluation.raster import Floats
+from tasks.tracking.evaluation.spans import Floats
 
 _SHIFT = 0.1
 """Of width and height."""

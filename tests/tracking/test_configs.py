@@ -1,0 +1,56 @@
+"""The recipes: every config loads, its network builds, and the numbers are the published ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lwdna_core.compare.config import load_experiment
+from lwdna_core.compare.task import resolve
+from lwdna_core.networks import build_network
+from tasks.tracking import task
+from tasks.tracking.model import tracker_of
+
+CONFIGS = sorted(task.configs())
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_config_loads_and_its_network_takes_its_inputs(name: str) -> None:
+    experiment = load_experiment("tracking", name)
+    assert experiment.inputs == ((3, 127, 127), (3, 255, 255))
+    assert experiment.cfg.train_dataloader.dataset.type in task.datasets
+    assert callable(resolve(experiment.cfg.model.loss))
+    with torch.device("meta"):
+        network = build_network(experiment.network, **experiment.options)
+        network(*(torch.zeros(1, *shape) for shape in experiment.inputs))
+    network = build_network("siamfc_small" if "siamfc" in name else "siamrpnpp_r18").eval()
+    assert hasattr(tracker_of(experiment.cfg.model.to_dict(), network), "update")
+
+
+def test_the_default_is_among_them() -> None:
+    assert set(task.defaults) <= set(CONFIGS)
+
+
+def test_siamfcs_recipe_is_that_of_its_reimplementation() -> None:
+    cfg = load_experiment("tracking", "siamfc_got10k").cfg
+    assert (cfg.train_cfg.max_epochs, cfg.train_dataloader.batch_size) == (50, 8)
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.momentum, optimizer.weight_decay) == ("SGD", 1e-2, 0.9, 5e-4)
+    assert 1e-2 * cfg.param_scheduler[0].gamma ** 50 == pytest.approx(1e-5)
+
+
+def test_siamrpns_recipe_warms_up_and_thaws_its_backbone() -> None:
+    cfg = load_experiment("tracking", "siamrpnpp_r50_got10k").cfg
+    assert cfg.train_cfg.max_epochs == 20 and cfg.custom_hooks[0].until == 10
+    assert cfg.train_dataloader.batch_size == 8 * 28 and cfg.train_dataloader.dataset.pairs == 600_000
+    warm, cool = cfg.param_scheduler
+    assert warm.start_factor * cfg.optim_wrapper.optimizer.lr == pytest.approx(1e-3)
+    assert (cool.begin, cool.end) == (5, 20) and 5e-3 * cool.gamma**15 == pytest.approx(5e-4)
+
+
+def test_the_default_keeps_its_limits() -> None:
+    experiment = load_experiment("tracking", task.defaults[0])
+    train, test = experiment.cfg.train_dataloader, experiment.cfg.val_dataloader.dataset
+    steps = experiment.cfg.train_cfg.max_epochs * -(-train.dataset.pairs // train.batch_size)
+    assert steps <= 200 and experiment.seeds == 2 and experiment.arms == ("baseline", "lwdna")
+    assert 2 * test.sequences * test.length <= 300  # under two protocols

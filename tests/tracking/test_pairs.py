@@ -1,0 +1,125 @@
+"""Training pairs show their target, repeat with the seed, and never come from what is tested."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lwdna_core.errors import LwdnaError
+from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side
+from tasks.tracking.data import benchmark, stills, videos
+from tasks.tracking.model import PairPreprocessor
+from tasks.tracking.pairs import PairSet
+from tasks.tracking.sequences import Composed
+
+Writer = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LWDNA_DATA", str(tmp_path))
+
+
+def pairs(count: int = 6) -> PairSet:
+    return PairSet([Composed("train", seed, 12) for seed in range(3)], count, distance=4)
+
+
+def test_batches_are_a_function_of_seed_and_epoch() -> None:
+    def batch(seed: int, epoch: int, workers: int, shard: tuple[int, int] = (0, 1)) -> torch.Tensor:
+        loader = pairs().loader(4, "cpu", seed=seed, workers=workers, shard=shard)
+        loader.set_epoch(epoch)
+        return next(iter(loader))["search_boxes"]
+
+    whole = batch(0, 1, 0)
+    assert torch.equal(whole, batch(0, 1, 3))
+    assert not torch.equal(whole, batch(1, 1, 0)) and not torch.equal(whole, batch(0, 2, 0))
+    halves = torch.stack([batch(0, 1, 0, (part, 2)) for part in (0, 1)], 1).flatten(0, 1)
+    assert torch.equal(whole, halves)
+
+
+def test_an_epoch_has_all_its_pairs_and_steps_are_counted() -> None:
+    loader = pairs(6).loader(4, "cpu", seed=0)
+    assert [len(batch["exemplar"]) for batch in loader] == [4, 2]
+    assert [loader.samples(steps) for steps in (1, 2, 3)] == [4, 6, 10]
+
+
+def test_rough_cuts_hold_the_frame_around_the_target() -> None:
+    data = pairs()
+    for index in range(6):
+        for cut, box in data.sample(0, 0, index):
+            x, y, w, h = box
+            # the target is in the middle, and the cut reaches beyond the search image
+            assert np.abs(np.array([x - 1 + w / 2, y - 1 + h / 2]) - len(cut) / 2).max() <= 1.5
+            assert len(cut) > float(context_side(torch.tensor([w, h]))) * SEARCH / EXEMPLAR * 1.5
+
+
+def test_the_two_frames_are_near_each_other() -> None:
+    sequence = Composed("train", 0, 40)
+    data = PairSet([sequence], 60, distance=3)
+    sizes = np.array(
+        [[box[2:] for _, box in data.sample(0, 0, index)] for index in range(60)]
+    )  # exact: they tell the time
+    times = np.abs(sizes[:, :, None] - sequence.boxes[:, 2:]).sum(-1)
+    assert (times.min(-1) < 1e-9).all()
+    least = [min(abs(a - b) for a in np.flatnonzero(l < 1e-9) for b in np.flatnonzero(r < 1e-9)) for l, r in times]  # noqa: E741
+    assert max(least) <= 3
+
+
+def test_the_target_is_where_the_boxes_of_a_batch_say() -> None:
+    """A red square on gray: its place in the search image against the box that the loss sees."""
+    frames = torch.full((4, 3, 300, 300), 90, dtype=torch.uint8)
+    frames[:, :, 139:169, 129:169] = torch.tensor([250, 0, 0], dtype=torch.uint8)[:, None, None]
+    boxes = torch.tensor([[130.0, 140, 40, 30]]).expand(4, -1)
+    torch.manual_seed(0)
+    batch = {"exemplar": frames, "exemplar_boxes": boxes, "search": frames, "search_boxes": boxes}
+    prepared = PairPreprocessor(shift=40, scale=0.2, colour=0, blur=0)(batch, training=True)
+    assert prepared["exemplar"].shape == (4, 3, EXEMPLAR, EXEMPLAR) and prepared["positive"].all()
+    for image, (x, y, w, h) in zip(prepared["search"], prepared["boxes"].tolist(), strict=True):
+        red = (image[0] - image[1] > 125).nonzero().float()
+        low, high = red.min(0).values, red.max(0).values + 1
+        found = [*((low + high) / 2 - SEARCH / 2).flip(0).tolist(), *(high - low).flip(0).tolist()]
+        assert found == pytest.approx([x, y, w, h], abs=1.1)
+
+
+def test_a_tested_sequence_is_not_trained_on(otb: Writer, tmp_path: Path) -> None:
+    tested = otb("Moving", seed=0, length=6)
+    for name in ("same", "hidden", "part", "other"):
+        (tmp_path / name).mkdir()
+    shutil.copytree(tested, tmp_path / "same" / "moving")
+    with pytest.raises(LwdnaError, match="training sequence moving is tested as well, as Moving"):
+        videos("same", 1).check_disjoint(benchmark("OTB"))
+
+    shutil.copytree(tested, tmp_path / "hidden" / "Clip")
+    with pytest.raises(LwdnaError, match="training sequence Clip is tested as well, as Moving"):
+        videos("hidden", 1).check_disjoint(benchmark("OTB"))
+
+    clip = tmp_path / "part" / "Clip"  # two frames from its inside, under other names
+    (clip / "img").mkdir(parents=True)
+    lines = (tested / "groundtruth_rect.txt").read_text().splitlines()
+    for index in (2, 4):
+        shutil.copy(tested / "img" / f"{index:04}.jpg", clip / "img" / f"{index + 70:04}.jpg")
+    (clip / "groundtruth_rect.txt").write_text("\n".join([lines[1], lines[3]]))
+    with pytest.raises(
+        LwdnaError, match=r"training frame .*Clip/img/0072.jpg is tested as well, as .*Moving/img/0002.jpg"
+    ):
+        videos("part", 1).check_disjoint(benchmark("OTB"))
+
+    (tmp_path / "photographs").mkdir()
+    shutil.copy(tested / "img" / "0006.jpg", tmp_path / "photographs" / "a.jpg")
+    with pytest.raises(LwdnaError, match=r"a.jpg is tested as well"):
+        stills("photographs", 1).check_disjoint(benchmark("OTB"))
+
+    otb("Another", seed=1, split="train").rename(tmp_path / "other" / "Another")
+    videos("other", 1).check_disjoint(benchmark("OTB"))
+
+
+def test_a_part_of_the_set_is_part_of_a_larger_part() -> None:
+    data = PairSet([Composed("train", seed, 12) for seed in range(6)], 12)
+    small, large = data.subset(0.3, 5), data.subset(0.7, 5)
+    assert {s.name for s in small.sequences} < {s.name for s in large.sequences}
+    assert (len(small), len(large)) == (4, 8)

@@ -1,0 +1,45 @@
+"""What the default is for: a trained tracker follows its target."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from torch import Tensor
+
+from lwdna_core.compare.config import Recipe
+from lwdna_core.compare.experiment import Request, run_experiment
+from lwdna_core.compare.results import read_json
+from tasks.tracking.data import composed
+from tasks.tracking.experiments import one_pass
+from tasks.tracking.metrics import TrackingScores
+
+
+class Stuck:
+    """Stays where it was started."""
+
+    def init(self, frame: Tensor, box: Tensor) -> None:
+        self.box = box
+
+    def update(self, frame: Tensor) -> Tensor:
+        return self.box
+
+
+@pytest.mark.slow
+def test_the_trained_baseline_beats_a_box_that_never_moves(tmp_path: Path) -> None:
+    recipe = Recipe("siamfc_small_composed_short", options=("val_dataloader.dataset.real=False",))
+    request = Request("tracking", recipe, seeds=1, arms=("baseline",), work_dir=tmp_path)
+    assert run_experiment(request, Console(file=io.StringIO())) == 0
+    trained = read_json(tmp_path / "siamfc_small_composed_short" / "seed0" / "baseline" / "result.json")["metrics"]
+    tests = composed("test", sequences=4, length=36)
+    metric = TrackingScores()
+    metric.dataset_meta = dict(tests.metainfo)  # type: ignore[union-attr]
+    trials = [trial for trial in tests.trials if trial.protocol == "OPE"]  # type: ignore[union-attr]
+    for trial in trials:
+        metric.process({}, [{"trial": trial, "track": one_pass(Stuck(), trial.sequence)}])
+    stuck = metric.evaluate(len(trials))
+    assert trained["auc/composed"] > 1.5 * stuck["auc/composed"]
+    assert np.isfinite(trained["accuracy/composed"])
