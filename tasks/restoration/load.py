@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,21 +16,23 @@ from torch import Tensor
 
 from lwdna_core.data.sources import data_folder
 from lwdna_core.errors import LwdnaError
-from tasks.restoration.data import ImageSet, PatchSet, Pair
+from tasks.restoration.data import ImageSet, Pair, PatchSet
 from tasks.restoration.images import cropped, read_tensor
 from tasks.restoration.imresize import imresize
+from tasks.restoration.overlap import Overlap, overlaps, thumbnail
 from tasks.restoration.sets import ImageFiles, set_files
-from tasks.restoration.store import ImageStore, mapped
+from tasks.restoration.store import ImageStore, mapped, write_text
 
 
 def patches(
-    sets: Sequence[str], *, size: int, count: int, scale: int = 1, colours: int = 3, rescaled: Sequence[float] = (1,),
-    on_disk: bool = False, held_out: Sequence[str] = (), strict_overlap: bool = False,
+    sets: Sequence[str] | str, *, size: int, count: int, scale: int = 1, colours: int = 3,
+    rescaled: Sequence[float] = (1,), on_disk: bool = False, held_out: Sequence[str] | str = (),
+    strict_overlap: bool = False,
 ) -> PatchSet:  # fmt: skip
     """Patches of the training sets called so, `{"targets"}`, with `{"inputs"}` of low resolution where `scale` > 1.
 
     Args:
-        sets: names of `tasks.restoration.sets.TRAINING`, "photos", or folders of one's own.
+        sets: one or more names of `tasks.restoration.sets.TRAINING`, "photos", or folders of one's own.
         size: side of a patch at full resolution, a multiple of the scale.
         count: patches in an epoch.
         scale: 1 is denoising. Low-resolution images that are not given are made of whole images.
@@ -35,7 +40,7 @@ def patches(
         rescaled: every image is there at each of these sizes (1: its own), by bicubic interpolation.
         on_disk: decoded images lie in the folder `decoded` of the data folder and are mapped into memory, for sets that
             are larger than the memory; made at the first use.
-        held_out: test sets of the run: training images that are (parts of) theirs are left out.
+        held_out: test sets of the run: training images that show what theirs show are left out, and listed on stderr.
         strict_overlap: refuse such images instead.
 
     Raises LwdnaError, naming the file, for what is missing, unreadable, smaller than a patch, or an LR image whose size
@@ -46,11 +51,11 @@ def patches(
     return _patches(tuple(sets), size, count, scale, colours, tuple(rescaled), on_disk, tuple(held_out), strict_overlap)
 
 
-def images(sets: Sequence[str], *, scale: int = 1, colours: int = 3, sigma: float = 0) -> ImageSet:
+def images(sets: Sequence[str] | str, *, scale: int = 1, colours: int = 3, sigma: float = 0) -> ImageSet:
     """The images of the test sets called so, with low-resolution or noisy inputs.
 
     Args:
-        sets: names of `tasks.restoration.sets.TEST`, "photos", or folders of one's own.
+        sets: one or more names of `tasks.restoration.sets.TEST`, "photos", or folders of one's own.
         scale: of the low-resolution inputs, made where they are not given; images are cut to a multiple of it.
         colours: of the network's input. With 3, a gray image stays gray and its input repeats it; with 1, images are
             converted.
@@ -59,7 +64,11 @@ def images(sets: Sequence[str], *, scale: int = 1, colours: int = 3, sigma: floa
 
     Raises LwdnaError as `patches` does.
     """
-    return _images(tuple(sets), scale, colours, sigma)
+    return _images(_names(sets), scale, colours, sigma)
+
+
+def _names(sets: Sequence[str] | str) -> tuple[str, ...]:
+    return (sets,) if isinstance(sets, str) else tuple(sets)
 
 
 @cache
@@ -91,8 +100,44 @@ def _patches(
                 "train_dataloader.dataset.size smaller"
             )
     lr = store(low, "lr") if scale > 1 else None
-    names = [f"{name}/{file.name}" for name, file, _ in pieces]
-    return PatchSet(hr, lr, size, count, np.arange(len(pieces)), {"images": names})
+    names = tuple(f"{Path(name).name}/{file.name}" for name, file, _ in pieces)
+    left_out = {overlap.training for overlap in _overlaps(hr, names, held_out, strict_overlap)}
+    chosen = np.flatnonzero([name not in left_out for name in names])
+    if not len(chosen):
+        raise LwdnaError(f"{', '.join(sets)}: every image is one of {', '.join(held_out)}: nothing is left to train on")
+    return PatchSet(hr, lr, size, count, chosen, {"images": names, "left_out": sorted(left_out)})
+
+
+def _overlaps(hr: ImageStore, names: Sequence[str], held_out: Sequence[str], strict: bool) -> list[Overlap]:
+    """Training images that show what the run is tested on, listed on stderr.
+
+    Comparing all with all takes a minute and more, so the result is kept in the folder `decoded` of the data folder.
+
+    Raises LwdnaError, where `strict`, if there are any.
+    """
+    tested = {f"{name}/{file.name}": file.hr for name in held_out for file in set_files(name, "test", 1)}
+    if not tested:
+        return []
+    test = {name: thumbnail(read_tensor(path)) for name, path in tested.items()}
+    digest = hashlib.sha256(f"{hr.fingerprint} {names} {list(test)}".encode())
+    for image in test.values():
+        digest.update(image.numpy().data)
+    path = data_folder() / "decoded" / f"overlap-{digest.hexdigest()[:16]}.json"
+    try:
+        found = [Overlap(*each) for each in json.loads(path.read_text())]
+    except (OSError, ValueError):
+        first = {name: index for index, name in reversed(list(enumerate(names)))}
+        training = {name: thumbnail(hr.image(index)) for name, index in first.items()}
+        found = overlaps(training, test, "cuda" if torch.cuda.is_available() else "cpu")
+        with contextlib.suppress(OSError):  # a folder that is read-only costs time, no more
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, json.dumps(found))
+    listed = ", ".join(f"{overlap.training} ({overlap.test})" for overlap in found)
+    if found and strict:
+        raise LwdnaError(f"training images show what the run is tested on: {listed}")
+    if found:
+        print(f"left out of training, since the run is tested on them: {listed}", file=sys.stderr)
+    return found
 
 
 @cache

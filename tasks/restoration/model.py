@@ -76,7 +76,7 @@ class Restorer(BaseModel):  # type: ignore[misc]
     Args:
         network: the network.
         data_preprocessor: config of one, as mmengine takes it.
-        tile: side of the largest square that it restores at once, in pixels of its input; see `tasks.restoration.tiles`.
+        tile: side of the largest square that it restores at once, in pixels of its input; see `Tiles`.
         ensemble: restore every test image eight times, turned and mirrored, and take the mean.
     """
 
@@ -101,5 +101,5 @@ class Restorer(BaseModel):  # type: ignore[misc]
 
 def restorer(network: nn.Module, tile: int, ensemble: bool) -> Callable[[Tensor], Tensor]:
     """A network, as it restores images (N, C, h, w) in [0, 1] of any size; see `Restorer`."""
-    tiles = Tiles(network, tile)
+    tiles = Tiles(network.to(memory_format=torch.channels_last), tile)  # type: ignore[call-overload]
     return partial(self_ensemble, tiles) if ensemble else tiles

@@ -20,12 +20,12 @@ class Layout:
 
     Attributes:
         hr: patterns of the images; `{scale}` is replaced.
-        lr: of an image's low-resolution version, with `{scale}`, `{name}` (of the HR file) and `{stem}`; None where the
-            layout has none. Where this folder is not there, LR images are made.
+        lr: places of an image's low-resolution version, with `{scale}`, `{name}` (of the HR file) and `{stem}`. The
+            first whose folder is there counts; where none is, LR images are made.
     """
 
     hr: tuple[str, ...]
-    lr: str | None = None
+    lr: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,30 +37,29 @@ class ImageFiles:
     lr: Path | None = None
 
 
-def _benchmark(name: str, alias: str, *others: Layout, srf: str = "{scale}") -> tuple[Layout, ...]:
-    return (
-        Layout((f"{name}/HR/*",), f"{name}/LRx{{scale}}/{{name}}"),
-        *(
-            layout
-            for folder in dict.fromkeys((name, alias))
-            for layout in (
-                Layout((f"{folder}/HR/*",), f"{folder}/LR_bicubic/X{{scale}}/{{stem}}x{{scale}}.png"),  # EDSR's
-                Layout((f"{folder}/image_SRF_{srf}/*_HR.png",)),  # SelfExSR's
-                Layout((f"{folder}/*",)),
-            )
-        ),
-        *others,
+def _benchmark(*folders: str, srf: str = "{scale}") -> tuple[Layout, ...]:
+    return tuple(
+        layout
+        for folder in folders
+        for layout in (
+            # EDSR's has LR_bicubic.
+            Layout((f"{folder}/HR/*",), (f"{folder}/LRx{{scale}}/{{name}}", f"{folder}/{_LR_BICUBIC}")),
+            Layout((f"{folder}/GTmod12/*",), (f"{folder}/LRbicx{{scale}}/{{name}}",)),  # BasicSR's
+            Layout((f"{folder}/image_SRF_{srf}/*_HR.png",)),  # SelfExSR's
+            Layout((f"{folder}/*",)),
+        )
     )
 
 
 def _div2k(part: str) -> Layout:
-    return Layout((f"DIV2K/DIV2K_{part}_HR/*",), f"DIV2K/DIV2K_{part}_LR_bicubic/X{{scale}}/{{stem}}x{{scale}}.png")
+    return Layout((f"DIV2K/DIV2K_{part}_HR/*",), (f"DIV2K/DIV2K_{part}_{_LR_BICUBIC}",))
 
 
+_LR_BICUBIC = "LR_bicubic/X{scale}/{stem}x{scale}.png"
 _BSDS = ("BSDS500", "BSR/BSDS500/data/images")  # as fetched, as unpacked
 TRAINING: dict[str, tuple[Layout, ...]] = {
     "DIV2K": (_div2k("train"),),
-    "Flickr2K": (Layout(("Flickr2K/Flickr2K_HR/*",), "Flickr2K/Flickr2K_LR_bicubic/X{scale}/{stem}x{scale}.png"),),
+    "Flickr2K": (Layout(("Flickr2K/Flickr2K_HR/*",), (f"Flickr2K/Flickr2K_{_LR_BICUBIC}",)),),
     "BSDS500": (*(Layout((f"{bsds}/train/*",)) for bsds in _BSDS), Layout(("BSDS500_train/*",))),
     "BSD400": (*(Layout((f"{bsds}/train/*", f"{bsds}/test/*")) for bsds in _BSDS), Layout(("BSD400/*",))),
     "T91": (Layout(("T91/*",)),),
@@ -68,11 +67,11 @@ TRAINING: dict[str, tuple[Layout, ...]] = {
 }
 """To train on. BSDS500 is its training part, BSD400 also its test part: its validation part is BSD68 and BSD100."""
 TEST: dict[str, tuple[Layout, ...]] = {
-    "Set5": _benchmark("Set5", "Set5"),
-    "Set14": _benchmark("Set14", "Set14"),
-    "BSD100": _benchmark("BSD100", "B100", *(Layout((f"{bsds}/val/*",)) for bsds in _BSDS)),
+    "Set5": _benchmark("Set5"),
+    "Set14": _benchmark("Set14"),
+    "BSD100": (*_benchmark("BSD100", "B100"), *(Layout((f"{bsds}/val/*",)) for bsds in _BSDS)),
     # Images of SelfExSR's image_SRF_2 are half the size of the originals.
-    "Urban100": _benchmark("Urban100", "Urban100", srf="4"),
+    "Urban100": _benchmark("Urban100", srf="4"),
     "Set12": (Layout(("Set12/*",)),),
     "BSD68": (Layout(("BSD68/*",)),),
     "CBSD68": (Layout(("CBSD68/*",)), Layout(("CBSD68/original_png/*",))),
@@ -109,7 +108,7 @@ def set_files(name: str, split: str, scale: int) -> list[ImageFiles]:
     else:
         known = {"train": TRAINING, "test": TEST}[split]
         if name not in known:
-            raise unknown(f"set of {split} images", name, ["photos", *known])
+            raise unknown({"train": "training set", "test": "test set"}[split], name, ["photos", *known])
         layouts, root = known[name], data_folder() / FOLDER
     for layout in layouts:
         paths = [path for pattern in layout.hr for path in _images(root, pattern.format(scale=scale))]
@@ -118,20 +117,20 @@ def set_files(name: str, split: str, scale: int) -> list[ImageFiles]:
     if root != Path():
         next(source for source in SOURCES if source.name == name).require()
     places = ", ".join(pattern for layout in layouts for pattern in layout.hr)
-    raise LwdnaError(f"{name}: no images ({', '.join(SUFFIXES)}) in {root or ''}: looked for {places}")
+    raise LwdnaError(f"{name}: no images ({', '.join(SUFFIXES)}): looked for {places} in {root.absolute()}")
 
 
 def _images(root: Path, pattern: str) -> list[Path]:
     folder, _, files = pattern.rpartition("/")
-    return [path for path in (root / folder).glob(files) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    found = (root / folder).glob(files)
+    return [path for path in found if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()]
 
 
 def _with_lr(root: Path, layout: Layout, path: Path, scale: int) -> ImageFiles:
-    lr = None
-    if layout.lr and scale > 1:
-        place = root / layout.lr.format(scale=scale, name=path.name, stem=path.stem)
-        if place.parent.is_dir():
-            lr = place
-            if not lr.is_file():
-                raise LwdnaError(f"{lr} is missing: the LR image of {path}")
-    return ImageFiles(path.stem, path, lr)
+    for place in layout.lr if scale > 1 else ():
+        lr = root / place.format(scale=scale, name=path.name, stem=path.stem)
+        if lr.is_file():
+            return ImageFiles(path.stem, path, lr)
+        if lr.parent.is_dir():
+            raise LwdnaError(f"{lr} is missing: the LR image of {path}")
+    return ImageFiles(path.stem, path)

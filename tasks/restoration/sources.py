@@ -24,8 +24,8 @@ _DIV2K_HOME = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
 _RESEARCH = "research only; the photographs are their owners'"
 
 
-def _eth(archive: str, md5: str, to: str = "DIV2K") -> Download:
-    return Download(f"{_ETH}/{archive}.zip", f"{FOLDER}/{to}", f"md5:{md5}")
+def _eth(archive: str, md5: str, size: int | None = None) -> Download:
+    return Download(f"{_ETH}/{archive}.zip", f"{FOLDER}/DIV2K", f"md5:{md5}", size)
 
 
 def _benchmark(name: str, folder: str, summary: str, homepage: str) -> Source:
@@ -41,9 +41,13 @@ def _cszn(name: str, folder: str, summary: str) -> Source:
 
 SOURCES = (
     Source(
+        "photos", "9 photographs for training and 4 for testing; they come with scikit-image", (),
+        homepage="https://scikit-image.org", licence="see scikit-image's data folder",
+    ),
+    Source(
         "DIV2K", "800 photographs of 2K for training; LR images are made where they are not there",
         (f"{FOLDER}/DIV2K/DIV2K_train_HR",),
-        (_eth("DIV2K_train_HR", "bdc2d9338d4e574fe81bf7d158758658"),),
+        (_eth("DIV2K_train_HR", "bdc2d9338d4e574fe81bf7d158758658", 3_530_603_713),),
         counts={f"{FOLDER}/DIV2K/DIV2K_train_HR/*.png": 800}, homepage=_DIV2K_HOME, licence=_RESEARCH,
     ),
     Source(

@@ -109,8 +109,7 @@ def mapped(path: Path, colours: int, images: Callable[[], Iterable[Tensor]]) -> 
                     digest.update(content)
                     sizes.append(image.shape[1:])
             os.replace(aside, path)
-            aside.write_text(json.dumps({"sizes": sizes, "sha256": digest.hexdigest()}))
-            os.replace(aside, about)
+            write_text(about, json.dumps({"sizes": sizes, "sha256": digest.hexdigest()}))
         except OSError as error:
             raise LwdnaError(f"{path}: the decoded images cannot be kept there: {error.strerror}") from error
         finally:
@@ -118,3 +117,10 @@ def mapped(path: Path, colours: int, images: Callable[[], Iterable[Tensor]]) -> 
     description = json.loads(about.read_text())
     pixels = np.memmap(path, np.uint8, mode="c")  # torch wants it writable; what is written would stay in memory
     return ImageStore(torch.from_numpy(pixels), np.array(description["sizes"]), colours, description["sha256"])
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file aside and rename it."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text)
+    os.replace(aside, path)

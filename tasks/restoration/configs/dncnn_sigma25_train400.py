@@ -1,4 +1,4 @@
-"""DnCNN at sigma 25 as its authors train it: 400 gray images at four sizes, mean squared error, 335,000 steps of 128."""
+"""DnCNN at sigma 25 as its authors train it: 400 gray images at four sizes, squared error, 335,000 steps of 128."""
 
 _base_ = ["_base_/denoising.py", "_base_/dncnn_schedule.py"]
 

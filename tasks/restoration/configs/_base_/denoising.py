@@ -2,6 +2,10 @@
 
 _base_ = "restorer.py"
 
-train_dataloader = dict(dataset=dict(type="patches", sets=["Train400"], colours=1, held_out=["BSD68", "Set12"]))
+train_dataloader = dict(
+    dataset=dict(
+        type="patches", sets=["Train400"], colours=1, on_disk=False, held_out=["BSD68", "Set12"], strict_overlap=False
+    )
+)
 val_dataloader = dict(dataset=dict(type="images", sets=["BSD68", "Set12"], colours=1), batch_size=1)
 val_evaluator = dict(border=0)

@@ -1,0 +1,146 @@
+"""Augmentation, noise, losses, and the training of the default configs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lwdna_core.cli import main
+from lwdna_core.compare.task import find_task, resolve
+from tasks.restoration.imresize import bicubic
+from tasks.restoration.load import images
+from tasks.restoration.model import RestorationPreprocessor, Restorer, augment, loss
+from tasks.restoration.networks.dncnn import dncnn_small
+from tasks.restoration.networks.edsr import edsr_small_x2
+from tasks.restoration.quality import psnr
+
+PREPROCESSOR = {"type": "tasks.restoration.model.RestorationPreprocessor", "loss": "l1"}
+
+
+def patch(*shape: int) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+
+
+def test_augmentation_lays_patches_down_in_all_eight_ways_alike_for_pairs() -> None:
+    torch.manual_seed(0)
+    low = patch(1, 3, 5, 5).expand(400, -1, -1, -1)
+    high = low.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    turned_low, turned_high = augment([low, high])
+    assert torch.equal(turned_high, turned_low.repeat_interleave(2, -1).repeat_interleave(2, -2))
+    ways = [side.rot90(turns, (1, 2)) for side in (low[0], low[0].flip(2)) for turns in range(4)]
+    counts = Counter(
+        next(k for k, way in enumerate(ways) if torch.equal(way, one)) for one in turned_low
+    )  # fails for what is none of the eight
+    assert len(counts) == 8 and min(counts.values()) > 25
+
+
+def test_noise_has_the_sigma_is_unclipped_and_belongs_to_the_seed() -> None:
+    preprocessor = RestorationPreprocessor("l1", sigma=50)
+    dark = torch.zeros(8, 1, 64, 64, dtype=torch.uint8)
+    outs = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        outs.append(preprocessor({"targets": dark}, training=True))
+    noise = 255 * outs[0]["inputs"]
+    assert float(noise.std()) == pytest.approx(50, rel=0.01)
+    assert float(noise.mean()) == pytest.approx(0, abs=1)
+    assert float(noise.min()) < -100
+    assert not outs[0]["targets"].any()
+    assert torch.equal(outs[0]["inputs"], outs[1]["inputs"]) and not torch.equal(noise, 255 * outs[2]["inputs"])
+
+
+def test_evaluation_scales_and_nothing_else() -> None:
+    data = {"inputs": [patch(3, 4, 5), patch(3, 2, 2)], "targets": [patch(3, 8, 10), patch(3, 4, 4)]}
+    out = RestorationPreprocessor("mse", sigma=25)({**data, "name": ["a", "b"], "set": ["s", "s"]}, training=False)
+    assert set(out) == {"inputs", "targets", "loss"}
+    for name, each in data.items():
+        for image, prepared in zip(each, out[name], strict=True):
+            assert torch.equal((255 * prepared[0]).round().to(torch.uint8), image)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("l1", F.l1_loss), ("mse", F.mse_loss)])
+def test_the_loss_is_the_recipes_in_training_and_in_the_search(name: str, expected: object) -> None:
+    model = Restorer(dncnn_small(), {**PREPROCESSOR, "loss": name, "sigma": 10})
+    torch.manual_seed(0)
+    batch = model.data_preprocessor({"targets": patch(2, 1, 8, 8)}, True)
+    value = expected(model.network(batch["inputs"]), batch["targets"])  # type: ignore[operator]
+    torch.testing.assert_close(model(**batch, mode="loss")["loss"], value)
+    torch.testing.assert_close(loss(model.network, batch), value)
+    with pytest.raises(ValueError, match="expected a loss among l1, mse, got 'l2'"):
+        RestorationPreprocessor("l2")
+
+
+@pytest.mark.parametrize("options", [{}, {"tile": 60}, {"ensemble": True}])
+def test_prediction_restores_images_of_any_size_in_0_to_255(options: dict[str, int]) -> None:
+    """The bicubic network that EDSR-small begins as: whole, in tiles and eight times, it is the same."""
+    model = Restorer(edsr_small_x2(), PREPROCESSOR, **options).eval()
+    data = {"inputs": [patch(3, 70, 66), patch(3, 9, 12)], "targets": [patch(3, 140, 132), patch(3, 18, 24)]}
+    with torch.no_grad():
+        (out,) = model.val_step({**data, "name": ["a", "b"], "set": ["s", "s"]})
+    for image, restored in zip(data["inputs"], out["images"], strict=True):
+        expected = F.interpolate(image[None].float(), scale_factor=2, mode="bicubic")[0]
+        torch.testing.assert_close(restored, expected, atol=2e-3, rtol=0)
+
+
+def test_the_wrapper_leaves_the_networks_weights_alone() -> None:
+    network = dncnn_small()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    Restorer(network, PREPROCESSOR).init_weights()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_the_plug_leads_to_what_it_names() -> None:
+    task = find_task("restoration")
+    assert set(task.defaults) <= set(task.configs())
+    for target in (*task.datasets.values(), *task.networks.values(), task.loss, task.sources):
+        assert resolve(str(target))
+    assert task.metric("psnr/Set5").unit == "dB"  # type: ignore[union-attr]
+
+
+def untrained(config: str) -> float:
+    """Mean PSNR of the test photographs before the network: bicubic interpolation, the noisy image."""
+    if config.startswith("edsr"):
+        pairs = images(["photos"], scale=2).images
+        return float(np.mean([psnr(bicubic(p.inputs[: len(p.target)], 2), p.target, "y", 2).item() for p in pairs]))
+    pairs = images(["photos"], colours=1, sigma=25).images
+    return float(np.mean([psnr(p.inputs, p.target, "y", 0).item() for p in pairs]))
+
+
+def trained(config: str, folder: Path, *options: str) -> dict[str, float]:
+    command = ["compare", "restoration", config, "--seeds", "1", "--arms", "baseline", "--device", "cpu"]
+    assert main([*command, "--work-dir", str(folder), *options]) == 0
+    result = json.loads((folder / config / "seed0" / "baseline" / "result.json").read_text())
+    scores: dict[str, float] = result["metrics"]
+    assert set(result["items"]["psnr/photos"]) == {"camera", "chelsea", "coins", "rocket"}
+    assert np.mean(list(result["items"]["psnr/photos"].values())) == pytest.approx(scores["psnr/photos"])
+    return scores
+
+
+def test_a_denoiser_learns_within_seconds(tmp_path: Path) -> None:
+    scores = trained("dncnn_small_photos_short", tmp_path, "--max-steps", "50")
+    assert scores["psnr/photos"] > untrained("dncnn_small_photos_short") + 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("config", "gain"), [("edsr_small_x2_photos_short", 0.3), ("dncnn_small_photos_short", 3)])
+def test_baselines_beat_what_they_start_from(config: str, gain: float, tmp_path: Path) -> None:
+    assert trained(config, tmp_path)["psnr/photos"] > untrained(config) + gain
+
+
+def test_search_sees_the_recipes_batches() -> None:
+    """Two batches of 16 pairs, augmented, in [0, 1]; every parameter of the network takes part in the loss."""
+    from lwdna_core.compare.search import search_material
+
+    network, _, batches, criterion = search_material("edsr_small_x2_photos_short")
+    assert [batch["inputs"].shape for batch in batches] == [(16, 3, 24, 24)] * 2
+    assert 0 <= float(batches[0]["inputs"].min()) < float(batches[0]["inputs"].max()) <= 1
+    nn.init.normal_(network.tail.weight)
+    criterion(network, batches[0]).backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
