@@ -7,10 +7,11 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from lwdna_core.shrink.forward import Inputs, as_call, input_shapes
+from lwdna_core.shrink.cuts import part
+from lwdna_core.shrink.forward import Inputs, Subject, as_call, input_shapes
 from lwdna_core.shrink.graph import (
     Attribute,
     ChannelGraph,
@@ -23,35 +24,43 @@ from lwdna_core.shrink.graph import (
     Tokens,
     Trail,
 )
-from lwdna_core.shrink.grouping import Grouping, Vectors, group_elements
-from lwdna_core.shrink.provenance import Record
+from lwdna_core.shrink.grouping import Grouping, Vectors, distinct, group_elements
+from lwdna_core.shrink.ids import varying
+from lwdna_core.shrink.record import ParamView, Record
 
 
-def assemble(record: Record, network: nn.Module, inputs: Inputs, device: str | None) -> ChannelGraph:
+def assemble(record: Record, subject: Subject, inputs: Inputs, device: str | None) -> ChannelGraph:
     """Build the graph from a record of the forward pass on `device`."""
-    vectors = {key: record.ids.find(ids) for key, ids in record.labels.items()}
+    roots = record.ids.roots()
+    same: dict[bytes, np.ndarray] = {}
+    known: dict[int, np.ndarray] = {}
+    for ids in record.labels.values():
+        if id(ids) not in known:
+            vector = roots[ids.numpy()]
+            known[id(ids)] = same.setdefault(vector.tobytes(), vector)
+    vectors = {key: known[id(ids)] for key, ids in record.labels.items()}
     reasons = record.ids.frozen()
     grouping = group_elements(vectors, reasons, record)
     tokens, latents = _tokens(vectors, grouping)
     layers = _layers(record, vectors)
-    forms = _Forms(record, grouping)
+    forms = _Forms(roots, grouping, record.shapes)
     example = as_call(inputs)
     if device:
         example = tree_map_only(Tensor, lambda t: t.detach().to(device), example)
-    found = [(path, name, entry, forms.of(record.ids.find(ids))) for path, name, entry, ids in record.attributes]
+    found = [(path, name, entry, forms.of(roots[ids.numpy()])) for path, name, entry, ids in record.attributes]
     return ChannelGraph(
-        groups=_groups(record, vectors, grouping, tokens, layers),
-        frozen=_frozen(vectors, reasons, grouping, record),
+        groups=_groups(record, roots, vectors, grouping, tokens, layers),
+        frozen=_frozen(vectors, reasons, tokens, record),
         layers=layers,
         tokens=tokens,
         attributes=tuple(Attribute(p, n, e, f) for p, n, e, f in found if f is not None and f[1]),
         latents=latents,
         inputs=input_shapes(inputs),
         example=example,
-        trail=_trail(record, forms, network),
+        trail=_trail(record, vectors, forms, subject),
         device=device,
         macs_form=_macs(record, forms),
-        params_form=_params(network, vectors, forms),
+        params_form=_params(subject, vectors, forms),
     )
 
 
@@ -63,19 +72,21 @@ def owner(tensor: str) -> str:
 
 def _tokens(vectors: Vectors, grouping: Grouping) -> tuple[dict[tuple[str, int], Tokens], int]:
     """Tokens by (tensor, dim), and the number of latents: one per element, then one per fixed channel."""
-    line = np.concatenate([np.zeros(0, dtype=np.int64), *vectors.values()])
+    line = np.concatenate([np.zeros(0, dtype=np.int64), *distinct(vectors).values()])
     fixed = np.unique(line[(line >= 0) & (grouping.elements(line) < 0)])
-    latent = grouping.element.copy()
+    latent = np.append(grouping.element, -1)
     latent[fixed] = len(grouping.group) + np.arange(len(fixed))
-    found = {}
-    for key, vector in vectors.items():
-        element = grouping.elements(vector)
-        found[key] = Tokens(element, np.where(vector < 0, -1, latent[vector]), grouping.runs(element)[0])
-    return found, len(grouping.group) + len(fixed)
+    made: dict[int, Tokens] = {}
+    for vector in vectors.values():
+        if id(vector) not in made:
+            element = grouping.elements(vector)
+            made[id(vector)] = Tokens(element, latent[vector], grouping.runs(element)[0])
+    return {key: made[id(v)] for key, v in vectors.items()}, len(grouping.group) + len(fixed)
 
 
 def _groups(
     record: Record,
+    roots: np.ndarray,
     vectors: Vectors,
     grouping: Grouping,
     tokens: dict[tuple[str, int], Tokens],
@@ -83,18 +94,17 @@ def _groups(
 ) -> tuple[ChannelGroup, ...]:
     classifiers = {(layer.tensor, layer.in_dim) for layer in layers if layer.classifier}
     slots: list[list[Slot]] = [[] for _ in grouping.sizes]
+    known: dict[int, list[tuple[int, np.ndarray]]] = {}
     for (name, dim), token in tokens.items():
-        lies: dict[int, list[np.ndarray]] = {}
-        for g, start, copies in token.runs:
-            places = start + np.arange(grouping.sizes[g] * copies).reshape(-1, copies)
-            lies.setdefault(g, []).append(places)
-        for g, pieces in lies.items():
-            slots[g].append(Slot(name, dim, record.roles.get((name, dim), "follows"), np.hstack(pieces)))
+        if id(token) not in known:
+            known[id(token)] = _positions(token, grouping)
+        for g, positions in known[id(token)]:
+            slots[g].append(Slot(name, dim, record.roles.get((name, dim), "follows"), positions))
     mixed: list[dict[str, None]] = [{} for _ in grouping.sizes]
-    causes = [(record.ids.find(ids), op) for ids, op in record.mixed]
+    causes = [(roots[ids.numpy()], op) for ids, op in record.mixed]
     causes += [(vectors[key], op) for key, op in record.standardised.items() if key in vectors]
-    for roots, op in causes:
-        elements = grouping.elements(roots)
+    for mixing, op in causes:
+        elements = grouping.elements(mixing)
         for g in np.unique(grouping.group[elements[elements >= 0]]):
             mixed[g][op] = None
     built, names = [], Counter[str]()
@@ -108,6 +118,15 @@ def _groups(
     return tuple(built)
 
 
+def _positions(token: Tokens, grouping: Grouping) -> list[tuple[int, np.ndarray]]:
+    """By group that lies along a dimension, the indices of each of its elements."""
+    lies: dict[int, list[np.ndarray]] = {}
+    for g, start, copies in token.runs:
+        places = start + np.arange(grouping.sizes[g] * copies).reshape(-1, copies)
+        lies.setdefault(g, []).append(places)
+    return [(g, np.hstack(pieces)) for g, pieces in lies.items()]
+
+
 def _layers(record: Record, vectors: Vectors) -> tuple[Layer, ...]:
     """The layers, those marked as classifiers whose products leave the network."""
     leaving = np.unique(
@@ -119,12 +138,14 @@ def _layers(record: Record, vectors: Vectors) -> tuple[Layer, ...]:
     )
 
 
-def _frozen(vectors: Vectors, reasons: dict[int, str], grouping: Grouping, record: Record) -> tuple[FrozenGroup, ...]:
+def _frozen(
+    vectors: Vectors, reasons: dict[int, str], tokens: dict[tuple[str, int], Tokens], record: Record
+) -> tuple[FrozenGroup, ...]:
     """What layers make that cannot change, once per layer, with the first reason."""
     found = {name: FrozenGroup(name, n, reason) for name, (n, reason) in record.opaque.items()}
     for (name, dim), vector in vectors.items():
         if record.roles.get((name, dim)) == "makes":
-            fixed = vector[grouping.elements(vector) < 0]
+            fixed = vector[tokens[name, dim].element < 0]
             if len(fixed):
                 reason = next((reasons[r] for r in fixed.tolist() if r in reasons), "unknown")
                 found.setdefault(owner(name), FrozenGroup(owner(name), len(fixed), reason))
@@ -134,13 +155,14 @@ def _frozen(vectors: Vectors, reasons: dict[int, str], grouping: Grouping, recor
 class _Forms:
     """Sizes as linear forms of the groups' widths."""
 
-    def __init__(self, record: Record, grouping: Grouping) -> None:
-        self.record, self.grouping = record, grouping
+    def __init__(self, roots: np.ndarray, grouping: Grouping, shapes: dict[str, tuple[int, ...]]) -> None:
+        self.roots, self.grouping, self.shapes = roots, grouping, shapes
         self._known: dict[bytes, Form | None] = {}
+        self._along: dict[tuple[int, tuple[int, ...]], tuple[Form | None, ...]] = {}
 
     def of(self, roots: np.ndarray) -> Form | None:
         """The form of a dimension with these roots along it; None if elements of a group are not equally frequent."""
-        key = np.ascontiguousarray(roots).tobytes()
+        key = roots.tobytes()
         if key not in self._known:
             self._known[key] = self._of(self.grouping.elements(roots))
         return self._known[key]
@@ -156,38 +178,60 @@ class _Forms:
         return (len(elements) - len(free), tuple(pairs))
 
     def along(self, small: Tensor, shape: tuple[int, ...]) -> tuple[Form | None, ...]:
-        """The forms of all dimensions of a tensor."""
-        roots = self.record.ids.find(small)
-        offset = len(shape) - small.dim()
-        return tuple(
-            self.of(slab(roots, d - offset)) if d >= offset and small.size(d - offset) > 1 else (n, ())
-            for d, n in enumerate(shape)
-        )
+        """The forms of all dimensions of a tensor. Many activations have one core, which is looked at once."""
+        key = id(small), shape
+        if key not in self._along:
+            found: list[Form | None] = [(n, ()) for n in shape]
+            if small.numel() > 1:
+                roots, offset = self.roots[small.numpy()], len(shape) - small.dim()
+                for d in varying(small):
+                    found[d + offset] = self.of(slab(roots, d))
+            self._along[key] = tuple(found)
+        return self._along[key]
 
 
-def _trail(record: Record, forms: _Forms, network: nn.Module) -> Trail:
+def _shape(
+    carries: Tensor | ParamView | None, shape: tuple[int, ...], vectors: Vectors, forms: _Forms
+) -> tuple[Form | None, ...]:
+    """What is known of an output's shape, by the ids or the parameter that it carries."""
+    if isinstance(carries, Tensor):
+        return (None,) * len(shape) if _empty(carries) else forms.along(carries, shape)
+    box = None if carries is None else part(carries, forms.shapes[carries.name])
+    if carries is None or box is None:
+        return (None,) * len(shape)
+    return tuple(
+        forms.of(vectors[carries.name, d][start:end]) if (carries.name, d) in vectors else (end - start, ())
+        for d, (start, end) in enumerate(box)
+    )
+
+
+def _trail(record: Record, vectors: Vectors, forms: _Forms, subject: Subject) -> Trail:
     shapes = [
-        [(None,) * len(shape) if small is None or not (small >= 0).any() else forms.along(small, shape)
-         for small, shape in zip(step.cores, step.shapes, strict=True)]
+        [_shape(carries, shape, vectors, forms) for carries, shape in zip(step.cores, step.shapes, strict=True)]
         for step in record.steps
-    ]  # fmt: skip
-    modes = {path: m.training for path, m in network.named_modules()}
+    ]
+    modes = {path: m.training for path, m in subject.modules.items()}
     steps = record.steps
     numbers = [s.numbers for s in steps]
     return Trail([s.op for s in steps], [s.line for s in steps], shapes, numbers, record.outputs, modes)
 
 
+def _empty(small: Tensor) -> bool:
+    """Whether nothing in it belongs to a channel."""
+    return int(small) < 0 if small.numel() == 1 else not bool((small >= 0).any())
+
+
 def _macs(record: Record, forms: _Forms) -> Cost:
     terms = []
     for term in record.terms:
-        vectors = [forms.of(record.ids.find(v)) for v in term.vectors]
+        vectors = [forms.of(forms.roots[v.numpy()]) for v in term.vectors]
         terms.append((term.factor, [*forms.along(term.small, term.shape), *vectors]))
     return _cost(terms, len(forms.grouping.sizes))
 
 
-def _params(network: nn.Module, vectors: Vectors, forms: _Forms) -> Cost:
+def _params(subject: Subject, vectors: Vectors, forms: _Forms) -> Cost:
     terms = []
-    for name, p in network.named_parameters():
+    for name, p in subject.parameters.items():
         terms.append(
             (1, [forms.of(vectors[name, d]) if (name, d) in vectors else (n, ()) for d, n in enumerate(p.shape)])
         )
@@ -216,5 +260,7 @@ def _cost(terms: list[tuple[int, list[Form | None]]], groups: int) -> Cost:
 
 def slab(roots: np.ndarray, dim: int) -> np.ndarray:
     """Per index along `dim`, the one element that all its entries belong to, or -1 where they differ."""
+    if roots.size == roots.shape[dim]:
+        return roots.ravel()
     flat = np.moveaxis(roots, dim, 0).reshape(roots.shape[dim], -1)
     return np.where((flat == flat[:, :1]).all(1), flat[:, 0], -1)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from lwdna_core.shrink.provenance import Record
+from lwdna_core.shrink.record import Record
 
 LUMP = "its channels are tied to each other{}, so none can go alone"
 IRREGULAR = "its channels lie in an irregular order in {} (dimension {})"
 Runs = tuple[tuple[tuple[int, int, int], ...], frozenset[int]]
 Vectors = dict[tuple[str, int], np.ndarray]
+"""By (tensor, dim), the representatives along it; equal ones are one object."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,6 @@ class Grouping:
     group: np.ndarray
     sizes: np.ndarray
     starts: np.ndarray
-    _runs: dict[bytes, Runs] = field(default_factory=dict)
 
     def elements(self, roots: np.ndarray) -> np.ndarray:
         """Elements of representatives, -1 for fixed ones and for NONE."""
@@ -44,12 +44,6 @@ class Grouping:
         Returns:
             (group, start, copies) of every run, from left to right; and the groups that do not lie in runs.
         """
-        key = element.tobytes()
-        if key not in self._runs:  # normalisations repeat the vectors of convolutions
-            self._runs[key] = self._find_runs(element)
-        return self._runs[key]
-
-    def _find_runs(self, element: np.ndarray) -> Runs:
         found: list[tuple[int, int, int]] = []
         irregular: set[int] = set()
         owner = np.full(len(element), -1)
@@ -69,28 +63,47 @@ class Grouping:
         return tuple(found), frozenset(irregular)
 
 
+def distinct(vectors: Vectors) -> dict[tuple[str, int], np.ndarray]:
+    """Those of the vectors that differ, under the first of their names: normalisations repeat what layers make."""
+    first: dict[int, tuple[str, int]] = {}
+    return {key: v for key, v in vectors.items() if first.setdefault(id(v), key) == key}
+
+
 def group_elements(vectors: Vectors, reasons: dict[int, str], record: Record) -> Grouping:
     """Group what lies side by side in the same tensors, equally often.
 
     Args:
-        vectors: by (tensor, dim), the representatives along it.
+        vectors: what lies along which tensors.
         reasons: of what is frozen, by representative; lumps and irregular groups are added.
         record: says which vectors layers make, and what tied channels to each other.
     """
-    frozen = np.zeros(record.ids.count, dtype=bool)
+    count = record.ids.count
+    single = distinct(vectors)
+    order = _order(vectors, record)
+    # Two elements are alike if every vector holds them equally often: compared by sums of a random number per vector.
+    # What an attribute counts is a group of its own, or the attribute would not know its number.
+    signature = np.zeros(count, dtype=np.uint64)
+    draw = np.random.default_rng(0)
+    counted = [record.ids.find(ids) for *_, ids in record.attributes]
+    for vector in (*single.values(), *counted):
+        np.add.at(signature, vector[vector >= 0], draw.integers(1 << 63, dtype=np.uint64))
+    frozen = np.zeros(count, dtype=bool)
     while True:
         frozen[list(reasons)] = True
-        members, most = _partition(vectors, frozen, record)
-        element = np.full(record.ids.count, -1)
-        order = np.concatenate([np.zeros(0, dtype=np.int64), *members])
-        element[order] = np.arange(len(order))
+        members = _partition(order[~frozen[order]], signature)
+        element = np.full(count, -1)
+        line = np.concatenate([np.zeros(0, dtype=np.int64), *members])
+        element[line] = np.arange(len(line))
         sizes = [len(m) for m in members]
         grouping = Grouping(
             element, np.repeat(np.arange(len(members)), sizes), np.array(sizes, dtype=np.int64), np.cumsum([0, *sizes])
         )
-        single = {g: m[0] for g, m in enumerate(members) if len(m) == 1}
-        faults = {g: _lump(r, record) if most[r] > 1 else "a single channel" for g, r in single.items()}
-        for (name, dim), vector in vectors.items():
+        lumps = {g: m[0] for g, m in enumerate(members) if len(m) == 1}
+        faults = {
+            g: _lump(r, record) if any((v == r).sum() > 1 for v in single.values()) else "a single channel"
+            for g, r in lumps.items()
+        }
+        for (name, dim), vector in single.items():
             for g in grouping.runs(grouping.elements(vector))[1]:
                 faults.setdefault(g, IRREGULAR.format(name, dim))
         if not faults:
@@ -99,24 +112,24 @@ def group_elements(vectors: Vectors, reasons: dict[int, str], record: Record) ->
             reasons.update(dict.fromkeys(members[g].tolist(), reason))
 
 
-def _partition(vectors: Vectors, frozen: np.ndarray, record: Record) -> tuple[list[np.ndarray], np.ndarray]:
-    """Free representatives by group, in the order in which layers make them; and how often each lies in one vector."""
-    # Two elements are alike if every vector holds them equally often: compared by sums of random numbers per vector.
-    signature, most = np.zeros((len(frozen), 2), dtype=np.uint64), np.zeros(len(frozen), dtype=np.int64)
-    draw = np.random.default_rng(0)
-    for vector in vectors.values():
-        present, times = np.unique(vector[vector >= 0], return_counts=True)
-        signature[present] += draw.integers(1 << 63, size=2, dtype=np.uint64) * times[:, None].astype(np.uint64)
-        most[present] = np.maximum(most[present], times)
-    made = [v for key, v in vectors.items() if record.roles.get(key) == "makes"]
-    rest = [v for key, v in vectors.items() if record.roles.get(key) != "makes"]
-    line = np.concatenate([np.zeros(0, dtype=np.int64), *made, *rest])
-    line = line[(line >= 0) & ~frozen[line]]
-    roots = line[np.sort(np.unique(line, return_index=True)[1])]
-    _, first, label = np.unique(signature[roots], axis=0, return_index=True, return_inverse=True)
-    rank = np.argsort(np.argsort(first))[label.ravel()]
-    ordered = roots[np.argsort(rank, kind="stable")]
-    return np.split(ordered, np.cumsum(np.bincount(rank))[:-1]) if len(roots) else [], most
+def _order(vectors: Vectors, record: Record) -> np.ndarray:
+    """All representatives that lie along tensors, in the order in which layers make them; what none makes is last."""
+    made = {key: v for key, v in vectors.items() if record.roles.get(key) == "makes"}
+    line = np.concatenate([np.zeros(0, dtype=np.int64), *distinct(made).values(), *distinct(vectors).values()])
+    line = line[line >= 0]
+    place = np.full(record.ids.count, len(line))
+    place[line[::-1]] = np.arange(len(line))[::-1]  # the first place is written last
+    roots = np.flatnonzero(place < len(line))
+    return roots[np.argsort(place[roots])]
+
+
+def _partition(roots: np.ndarray, signature: np.ndarray) -> list[np.ndarray]:
+    """Representatives by group; groups and what is in them in the given order."""
+    if not len(roots):
+        return []
+    _, first, label = np.unique(signature[roots], return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))[label]
+    return np.split(roots[np.argsort(rank, kind="stable")], np.cumsum(np.bincount(rank))[:-1])
 
 
 def _lump(root: int, record: Record) -> str:

@@ -245,7 +245,7 @@ def attach(
 
 @torch.no_grad()
 def plain(network: nn.Module) -> nn.Module:
-    """The network with its generated weights as plain ones, in place; a network without a hypernetwork stays as it is."""
+    """The network with its generated weights as plain ones, in place; one without a hypernetwork stays as it is."""
     made: dict[int, nn.Parameter] = {}  # a weight that is tied between modules stays one
     for module in list(network.modules()):
         for name, chain in list(getattr(module, "parametrizations", {}).items()):

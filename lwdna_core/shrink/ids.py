@@ -21,7 +21,7 @@ class Ids:
     """A growing set of channel ids with union-find over them, and the reasons why some may not be resized."""
 
     def __init__(self) -> None:
-        self._parent = np.arange(1024, dtype=np.int64)
+        self._parent = _singletons(1024)
         self._count = 0
         self._frozen: list[tuple[int, str]] = []
 
@@ -33,72 +33,87 @@ class Ids:
     def fresh(self, n: int) -> Tensor:
         """`n` ids that nobody has yet, as a 1-d tensor."""
         start, self._count = self._count, self._count + n
-        if self._count > len(self._parent):
-            grown = np.arange(max(2 * len(self._parent), self._count), dtype=np.int64)
+        if self._count >= len(self._parent):
+            grown = _singletons(max(2 * len(self._parent), self._count + 1))
             grown[:start] = self._parent[:start]
             self._parent = grown
         return torch.arange(start, self._count, device="cpu")
 
     def find(self, ids: Tensor | np.ndarray) -> np.ndarray:
         """The representative of every id (NONE stays NONE), in an array of the same shape."""
-        flat = np.asarray(ids)
-        roots = np.where(flat < 0, 0, flat)
-        while True:
-            above = self._parent[roots]
-            if np.array_equal(above, roots):
-                break
+        flat = ids.numpy() if isinstance(ids, Tensor) else ids
+        roots: np.ndarray = self._parent[flat]
+        while not np.array_equal(above := self._parent[roots], roots):
             roots = self._parent[above]
-        valid = flat[flat >= 0]
-        self._parent[valid] = roots[flat >= 0]  # path compression
-        return np.where(flat < 0, NONE, roots)
+            self._parent[flat] = roots  # path compression
+        return roots
 
     def tie(self, a: Tensor, b: Tensor) -> None:
         """Declare that channels with these ids are dropped and kept together; shapes broadcast, NONE ties nothing."""
-        left, right = np.broadcast_arrays(self.find(a), self.find(b))
-        differ = (left != right) & (left >= 0) & (right >= 0)
-        if not differ.any():
-            return
-        low, high = np.minimum(left, right)[differ], np.maximum(left, right)[differ]
-        low, high = np.divmod(np.unique(low * self._count + high), self._count)
-        if len(np.unique(high)) == len(high) and not np.isin(high, low).any():  # the usual case: one to one
-            self._parent[high] = low
-            return
-        for x, y in zip(low.tolist(), high.tolist(), strict=True):
-            first, second = sorted((self._root(x), self._root(y)))
-            self._parent[second] = first
-
-    def _root(self, i: int) -> int:
-        while self._parent[i] != i:
-            self._parent[i] = self._parent[self._parent[i]]
-            i = int(self._parent[i])
-        return i
+        left, right = self.find(a), self.find(b)
+        while True:
+            differ = (left != right) & (left >= 0) & (right >= 0)
+            if not differ.any():
+                return
+            left, right = np.broadcast_to(left, differ.shape)[differ], np.broadcast_to(right, differ.shape)[differ]
+            # The least of those that a representative meets becomes its parent; then the others are looked at again.
+            np.minimum.at(self._parent, np.maximum(left, right), np.minimum(left, right))
+            left, right = self.find(left), self.find(right)
 
     def freeze(self, ids: Tensor, reason: str) -> None:
         """Declare that channels with these ids keep their number, and why. The first reason given is reported."""
-        self._frozen += [(int(i), reason) for i in np.unique(self.find(ids)) if i >= 0]
+        self._frozen += [(i, reason) for i in np.unique(self.find(ids)).tolist() if i >= 0]
+
+    def roots(self) -> np.ndarray:
+        """The representative of every id, by id; the last entry is NONE's."""
+        roots = np.append(self._parent[: self._count], NONE)
+        while not np.array_equal(above := roots[roots], roots):
+            roots = above
+        return roots
 
     def frozen(self) -> dict[int, str]:
         """Reason by representative, of everything frozen so far."""
         reasons: dict[int, str] = {}
+        roots = self.roots()
         for i, reason in self._frozen:
-            reasons.setdefault(self._root(i), reason)
+            reasons.setdefault(int(roots[i]), reason)
         return reasons
 
 
+def _singletons(n: int) -> np.ndarray:
+    """Every id its own parent; the last entry, which is NONE's, belongs to nobody."""
+    parent = np.arange(n, dtype=np.int64)
+    parent[NONE] = NONE
+    return parent
+
+
 def core(shadow: Tensor) -> Tensor:
-    """The smallest tensor that broadcasts to `shadow`: size 1 along every dimension on which nothing changes."""
-    for d in range(shadow.dim()):
-        if shadow.size(d) > 1 and shadow.stride(d) == 0:
-            shadow = shadow.narrow(d, 0, 1)
-    for d in range(shadow.dim()):
-        if shadow.size(d) > 1 and bool((shadow == shadow.narrow(d, 0, 1)).all()):
-            shadow = shadow.narrow(d, 0, 1)
-    return shadow
+    """The smallest tensor that broadcasts to `shadow`: size 1 along every dimension on which nothing changes.
+
+    It is remembered at the shadow, so that an activation's core is one object, whoever asks for it.
+    """
+    held = vars(shadow)
+    if "core" in held:
+        known: Tensor | None = held["core"]
+        return shadow if known is None else known
+    small, strides = shadow, shadow.stride()
+    if 0 in strides:
+        shape = [n if stride else 1 for n, stride in zip(shadow.shape, strides, strict=True)]
+        small = shadow.as_strided(shape, strides, shadow.storage_offset())
+    for d in varying(small):
+        entries, before = small.numpy(), (slice(None),) * d
+        first, last = entries[(*before, slice(1))], entries[(*before, slice(-1, None))]
+        if first.item(0) == last.item(0) and (entries == first).all():
+            small = small.narrow(d, 0, 1)
+    if small is not shadow:
+        held["core"] = small
+    vars(small)["core"] = None  # itself
+    return small
 
 
 def varying(small: Tensor) -> list[int]:
     """The dimensions of a core along which the ids change."""
-    return [d for d in range(small.dim()) if small.size(d) > 1]
+    return [d for d, n in enumerate(small.shape) if n > 1]
 
 
 def merge(ids: Ids, small: Tensor, dims: Iterable[int]) -> Tensor:

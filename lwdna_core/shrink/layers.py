@@ -11,9 +11,11 @@ import math
 import torch
 from torch import Tensor
 
+from lwdna_core.shrink.cuts import part
 from lwdna_core.shrink.graph import Layer
 from lwdna_core.shrink.ids import core, merge, nothing, spread, varying
-from lwdna_core.shrink.provenance import Op, ParamView, Term, Tracer
+from lwdna_core.shrink.provenance import Op, Tracer
+from lwdna_core.shrink.record import ParamView, Term
 from lwdna_core.shrink.rules import channel_ids, label_view, meet, rule, unknown
 
 
@@ -46,7 +48,8 @@ def convolution(tracer: Tracer, op: Op) -> None:
     kernel = math.prod(w.shape[2:])
     if ids is None:
         ids = nothing(x.shape)
-    if view is None or not _whole(view, tracer.record.shapes[view.name]):
+    box = None if view is None else part(view, tracer.record.shapes[view.name])
+    if view is None or box is None:
         if view is not None or tracer.ids_of(w) is None:
             return _opaque(tracer, op, out.size(1), "with a weight that is computed")
         return _correlate(tracer, ids, tracer.ids_of(w), groups, out, kernel)
@@ -61,6 +64,8 @@ def convolution(tracer: Tracer, op: Op) -> None:
         tracer.set(out, small)
         return _count(tracer, out, [], kernel)
     record, name = tracer.record, view.name
+    if not _whole(view, record.shapes[name]):
+        return _convolve_part(tracer, op, small, view, box)
     n = x.size(1)
     read = nothing([n]) if small.numel() == 1 and int(small) in record.entering else channel_ids(tracer, ids, 1)
     in_dim, out_dim = (0, 1) if transposed else (1, 0)
@@ -68,11 +73,13 @@ def convolution(tracer: Tracer, op: Op) -> None:
         made = read.repeat_interleave(out.size(1) // n)
         record.label(name, 0, read if transposed else made)
     else:
+        each = read
         if groups > 1:
             tracer.record.tied.append((read, f"{groups} groups, {tracer.site()}"))
-        each = merge(tracer.ids, read.unflatten(0, (groups, -1)), [0]).flatten().expand(n // groups)
-        record.label(name, in_dim, each.repeat(groups if transposed else 1), "reads")
-        made = record.made(name, out_dim, 1 if transposed else groups).repeat(groups if transposed else 1)
+            each = merge(tracer.ids, read.unflatten(0, (groups, -1)), [0]).flatten().expand(n // groups)
+        record.label(name, in_dim, each.repeat(groups) if transposed and groups > 1 else each, "reads")
+        made = record.made(name, out_dim, 1 if transposed else groups)
+        made = made.repeat(groups) if transposed and groups > 1 else made
     follow(tracer, bias, made)
     tracer.set(out, spread(made, 1, out.shape))
     record.layers.setdefault(name, Layer(name, in_dim, out_dim, groups if transposed else 1))
@@ -83,6 +90,24 @@ def convolution(tracer: Tracer, op: Op) -> None:
     else:
         known = record.labels.get((name, 1))
         _count(tracer, out, [known] if known is not None else [], kernel * (1 if known is not None else w.size(1)))
+
+
+def _convolve_part(tracer: Tracer, op: Op, small: Tensor, view: ParamView, box: list[tuple[int, int]]) -> None:
+    """A convolution with a part of a weight, as octave convolutions have four of."""
+    record, name, out = tracer.record, view.name, op.out
+    if op.args["groups"] > 1 or op.args.get("transposed", False):
+        return _opaque(tracer, op, out.size(1), "with a part of a weight in groups, or transposed")
+    own = [record.along(name, d)[start:end] for d, (start, end) in enumerate(box[:2])]
+    if 1 in varying(small):
+        tracer.ids.tie(own[1], channel_ids(tracer, small, 1))
+    else:
+        tracer.ids.freeze(own[1], f"reads what does not change, {tracer.site()}")
+    for d, role in enumerate(("makes", "reads")):
+        record.label(name, d, record.along(name, d), role)
+    follow(tracer, op.args.get("bias"), own[0])
+    tracer.set(out, spread(own[0], 1, out.shape))
+    record.layers.setdefault(name, Layer(name, 1, 0))
+    _count(tracer, out, [own[1]], math.prod(n for n in op.args["weight"].shape[2:]))
 
 
 def _report(tracer: Tracer, op: Op, size: int, why: str) -> None:
@@ -205,7 +230,7 @@ def _contract(tracer: Tracer, op: Op, a: Tensor, b: Tensor) -> None:
       "miopen_batch_norm", "_batch_norm_with_update", "_batch_norm_no_update", "batch_norm")  # fmt: skip
 def batch_norm(tracer: Tracer, op: Op) -> None:
     """Keeps the ids and governs scale, shift and statistics by them."""
-    x, out = op.args["input"], op.outputs()[0]
+    x, out = op.args["input"], op.outputs[0]
     keys = ("weight", "bias", "running_mean", "running_var")
     view = tracer.view_of(x)
     if view is not None and tracer.ids_of(x) is None:  # a weight, standardised per output
@@ -226,7 +251,7 @@ def batch_norm(tracer: Tracer, op: Op) -> None:
 @rule("native_layer_norm", "_fused_rms_norm", "rms_norm")
 def layer_norm(tracer: Tracer, op: Op) -> None:
     """Normalises over trailing dimensions: mixes the channels that lie along them."""
-    x, out = op.args["input"], op.outputs()[0]
+    x, out = op.args["input"], op.outputs[0]
     if (ids := tracer.ids_of(x)) is None:
         return
     small = core(ids)
@@ -239,7 +264,7 @@ def layer_norm(tracer: Tracer, op: Op) -> None:
 @rule("native_group_norm")
 def group_norm(tracer: Tracer, op: Op) -> None:
     """The groups stay and all narrow alike, which ties equal places in them; mixes the channels of a group."""
-    x, out, groups = op.args["input"], op.outputs()[0], op.args["group"]
+    x, out, groups = op.args["input"], op.outputs[0], op.args["group"]
     if (ids := tracer.ids_of(x)) is None:
         return
     vector = channel_ids(tracer, ids, 1)

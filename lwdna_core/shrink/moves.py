@@ -1,16 +1,12 @@
-"""Operations that rearrange entries: they are executed on the ids. Cutting an axis of channels needs a reading."""
+"""Operations that rearrange entries: they are executed on the ids. Splitting an axis of channels needs a reading."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from itertools import pairwise
-
 import torch
-from torch import Tensor
 
+from lwdna_core.shrink.cuts import holders, moved_parameter
 from lwdna_core.shrink.ids import core, merge, nothing, varying
-from lwdna_core.shrink.provenance import Op, ParamView, Tracer
+from lwdna_core.shrink.provenance import Op, Tracer
 from lwdna_core.shrink.rules import rule, unknown
 
 
@@ -21,7 +17,7 @@ def view(tracer: Tracer, op: Op) -> None:
     Further readings: the same with an attribute of the running module that follows (`view(b, 2, self.channels)`).
     """
     source, out = op.source, op.out
-    if _proxy(tracer, op, lambda t: t.reshape(out.shape)):
+    if moved_parameter(tracer, op, lambda t: t.reshape(out.shape)):
         return
     if (ids := tracer.ids_of(source)) is None:
         return
@@ -29,7 +25,7 @@ def view(tracer: Tracer, op: Op) -> None:
     after = core(ids.reshape(out.shape))
     axes = sorted(varying(after), key=lambda d: (after.shape[d], d), reverse=True)
     split = len(axes) > len(varying(before))
-    held = [_holders(tracer, after.size(d)) for d in axes] if split or len(axes) == 1 else []
+    held = [holders(tracer, after.size(d)) for d in axes] if split or len(axes) == 1 else []
     options = len(axes) if split else 1
     if axes and (split or any(held)):
         reading = tracer.choose(options * (1 + any(held)))
@@ -44,32 +40,11 @@ def view(tracer: Tracer, op: Op) -> None:
     tracer.set(out, after)
 
 
-def _holders(tracer: Tracer, size: int) -> list[str]:
-    """Attributes of the running module that hold a size as an integer."""
-    attributes = vars(tracer.modules[-1][1]) if tracer.modules else {}
-    return [name for name, held in attributes.items() if type(held) is int and held == size]
-
-
-def _proxy(tracer: Tracer, op: Op, move: Callable[[Tensor], Tensor]) -> bool:
-    """Rearranging a parameter leads to a view of it that is followed; True where that was the case."""
-    seen = tracer.view_of(op.source)
-    if seen is None:
-        return False
-    try:
-        moved = move(seen.proxy)
-    except RuntimeError:
-        return False
-    if moved.untyped_storage()._cdata != seen.proxy.untyped_storage()._cdata:
-        return False
-    tracer.shadows[op.out] = ParamView(seen.name, moved)
-    return True
-
-
 @rule("permute", "transpose", "t", "unsqueeze", "squeeze", "numpy_T", "movedim", "swapaxes", "flip")
 def move(tracer: Tracer, op: Op) -> None:
     """Same call, on ids."""
     args, kwargs = op.raw
-    if _proxy(tracer, op, lambda t: op.func(t, *args[1:], **kwargs)):
+    if moved_parameter(tracer, op, lambda t: op.func(t, *args[1:], **kwargs)):
         return
     if (ids := tracer.ids_of(args[0])) is not None:
         tracer.set(op.out, op.func(ids, *args[1:], **kwargs))
@@ -101,7 +76,7 @@ def channel_shuffle(tracer: Tracer, op: Op) -> None:
 def expand(tracer: Tracer, op: Op) -> None:
     """A map of one channel stretched to many is no channel of theirs."""
     source, out = op.source, op.out
-    if op.name in ("expand", "broadcast_to") and _proxy(tracer, op, lambda t: t.expand(out.shape)):
+    if op.name in ("expand", "broadcast_to") and moved_parameter(tracer, op, lambda t: t.expand(out.shape)):
         return
     if (ids := tracer.ids_of(source)) is None:
         return
@@ -144,74 +119,6 @@ def join(tracer: Tracer, op: Op) -> None:
     )
 
 
-@rule("split", "split_with_sizes", "chunk", "unbind", "slice", "select", "narrow", "unsafe_chunk", "unsafe_split",
-      "unsafe_split_with_sizes", "split_copy", "tensor_split")  # fmt: skip
-def cut(tracer: Tracer, op: Op) -> None:
-    """Cuts an axis of channels, in one of two readings.
-
-    First: where its length says so (`chunk(2)`, `x[:, : x.shape[1] // 2]`); then the parts shrink alike, and equal
-    places are tied. Second: where attributes of the running module say so (`split(x, self.widths)`); then the parts are
-    free, and the attributes follow. The proof decides; if the sizes are written in the code itself, it freezes.
-    """
-    source, outs = op.source, op.outputs()
-    ids = tracer.ids_of(source)
-    if ids is None:
-        return
-    dim = op.args.get("dim", 0) % source.dim()
-    small = core(ids)
-    if small.size(dim) > 1:
-        places = _places(op, source.size(dim), dim)
-        block = math.gcd(source.size(dim), *places)
-        follows = block < source.size(dim) and tracer.choose(2) == 1 and _follow(tracer, op, small, dim)
-        if block < source.size(dim) and (not follows or op.name == "split"):
-            tracer.record.tied.append((small, f"{op.name}, {tracer.site()}"))
-            blocks = small.unflatten(dim, (-1, block))
-            small = merge(tracer.ids, blocks, [dim]).expand(blocks.shape).flatten(dim, dim + 1)
-    full = small.expand(source.shape)
-    args, kwargs = op.raw
-    moved = op.func(full, *args[1:], **kwargs)
-    for out, part in zip(outs, [moved] if isinstance(moved, Tensor) else moved, strict=True):
-        tracer.set(out, part)
-
-
-def _follow(tracer: Tracer, op: Op, small: Tensor, dim: int) -> bool:
-    """Note which attributes of the running module hold the sizes of a cut; True if every size has one."""
-    if not tracer.modules or varying(small) != [dim]:
-        return False
-    path, module = tracer.modules[-1]
-    line, n = small.flatten(), small.size(dim)
-    if op.name == "slice":
-        spans = [(0, end) for end in _places(op, n, dim) if end not in (0, n)]
-    else:
-        ends = [*_places(op, n, dim), n]
-        spans = [(a, b) for a, b in pairwise(ends)][: 1 if op.name == "split" else None]
-    found: list[tuple[str, str, int | None, Tensor]] = []
-    sizes = [b - a for a, b in spans]
-    for name, held in vars(module).items():
-        if isinstance(held, (list, tuple)) and all(type(n) is int for n in held) and list(held) == sizes:
-            found += [(path, name, i, line[a:b]) for i, (a, b) in enumerate(spans)]
-        elif type(held) is int:
-            found += [(path, name, None, line[a:b]) for (a, b) in spans if b - a == held][:1]
-    tracer.record.attributes += found
-    tracer.record.following.add(tracer.line())
-    return {int(ids.numel()) for *_, ids in found} == set(sizes)
-
-
-def _places(op: Op, n: int, dim: int) -> list[int]:
-    """Where a cut falls."""
-    if op.name == "select":
-        at = op.args["index"] % n
-        return [at, at + 1]
-    if op.name == "slice":
-        if op.args.get("step", 1) != 1:
-            return [1]
-        start, end = op.args.get("start") or 0, op.args.get("end")
-        end = n if end is None else end
-        return [max(start + n, 0) if start < 0 else min(start, n), max(end + n, 0) if end < 0 else min(end, n)]
-    lengths = [1 if op.name == "unbind" else t.size(dim) for t in op.outputs()]
-    return [sum(lengths[:i]) for i in range(len(lengths))]
-
-
 @rule("constant_pad_nd", "pad")
 def pad(tracer: Tracer, op: Op) -> None:
     """Borders in space belong to nobody; channels of zeros stay as many as they are."""
@@ -246,7 +153,7 @@ def pick(tracer: Tracer, op: Op) -> None:
     small = core(ids)
     if op.args.get("dim", -1) % op.source.dim() in varying(small):
         return unknown(tracer, op)
-    for out in op.outputs():
+    for out in op.outputs:
         tracer.set(out, small if out.dtype.is_floating_point else nothing(out.shape))
 
 

@@ -1,7 +1,7 @@
 """Analysis proved by trial: the network is resized on the meta device, and every operation is held to its prediction.
 
-A trace alone cannot tell `x.view(n, 2, c // 2)` from `x.view(n, 2, 32)`. So the analysis takes a reading, shrinks and
-grows every group, and runs the result. The first operation whose output has another shape than predicted is given its
+A trace alone cannot tell `x.view(n, 2, c // 2)` from `x.view(n, 2, 32)`. So the analysis takes a reading, resizes every
+group, and runs the result (`follower`). The first operation whose output has another shape than predicted is given its
 next reading, or the channels that flow through it are frozen; then the analysis starts again.
 """
 
@@ -11,89 +11,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.nn.parameter import is_lazy
 
 from lwdna_core.shrink.assemble import assemble
 from lwdna_core.shrink.errors import TraceError
-from lwdna_core.shrink.forward import Inputs, output_tensors, record_forward, run_forward
-from lwdna_core.shrink.graph import ChannelGraph, Form
-from lwdna_core.shrink.provenance import FREEZE, Record, execute, leaves, name_of, numbers_of
+from lwdna_core.shrink.follower import Mismatch, mismatch
+from lwdna_core.shrink.forward import Inputs, Subject, record_forward, uncollected
+from lwdna_core.shrink.graph import ChannelGraph
+from lwdna_core.shrink.ids import varying
+from lwdna_core.shrink.record import FREEZE, Record
+from lwdna_core.shrink.surgery import Plan, rebuild
 
 ROUNDS = 200
 
 
-class Mismatch(Exception):
-    """An operation did not put out what was predicted; `index` is its place on the trail, or where that was left."""
-
-    def __init__(self, index: int, message: str, left: bool = False) -> None:
-        super().__init__(message)
-        self.index, self.left = index, left
-
-
-class _Follower(TorchDispatchMode):
-    """Holds every operation to the trail."""
-
-    def __init__(self, graph: ChannelGraph, widths: Sequence[int]) -> None:
-        super().__init__()
-        self.trail, self.widths, self.index = graph.trail, widths, 0
-        self.scaled: list[int] = []
-        self.lost = any(w == 1 < g.size for g, w in zip(graph.groups, widths, strict=True))
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out, i = execute(func, args, kwargs or {}), self.index
-        name = name_of(func)
-        # At some widths PyTorch takes another way (einsum, a single channel): from there on, only the outputs can tell.
-        self.lost = self.lost or i >= len(self.trail.ops) or name != self.trail.ops[i]
-        if self.lost:
-            return out
-        outputs = [t for t in leaves((out,)) if isinstance(t, Tensor)]
-        for t, forms in zip(outputs, self.trail.shapes[i], strict=True):
-            expected = [self._size(f) for f in forms]
-            if len(expected) != t.dim() or any(
-                e is not None and e != n for e, n in zip(expected, t.shape, strict=True)
-            ):
-                raise Mismatch(i, f"{name} ({self.trail.lines[i]}) gives {list(t.shape)}, expected {expected}")
-        if numbers_of(func, args, kwargs or {}) != self.trail.numbers[i]:
-            self.scaled.append(i)
-        self.index += 1
-        return out
-
-    def _size(self, form: Form | None) -> int | None:
-        return None if form is None else form[0] + sum(n * self.widths[g] for g, n in form[1])
-
-
-def mismatch(
-    network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int], scaled: list[int] | None = None
-) -> Mismatch | None:
-    """Run a resized network once, on stand-ins; the first deviation from the graph's predictions, if there is any.
-
-    `scaled` receives the indices of operations that compute with another Python number than at the traced widths.
-    """
-    follower = _Follower(graph, [widths.get(g.name, g.size) for g in graph.groups])
-    args, kwargs = graph.example
-    modes = {m: m.training for m in network.modules()}
-    try:
-        for path, module in network.named_modules():
-            module.training = graph.trail.modes.get(path, module.training)
-        out = run_forward(network, kwargs or args, follower, graph.device)
-    except Mismatch as found:
-        return found
-    except Exception as error:  # whatever the network's own code raises at sizes that it does not expect
-        line = graph.trail.lines[min(follower.index, len(graph.trail.lines) - 1)]
-        return Mismatch(follower.index, f"{line}: {error}", follower.lost)
-    finally:
-        for module, training in modes.items():
-            module.training = training
-    if scaled is not None:
-        scaled += follower.scaled
-    shapes = [tuple(t.shape) for t in output_tensors(out)]
-    if shapes != graph.trail.outputs:
-        message = f"the network puts out {shapes}, expected {graph.trail.outputs}"
-        return Mismatch(follower.index, message, follower.lost)
-    return None
-
-
+@uncollected()
 def trace(network: nn.Module, example_inputs: Inputs) -> ChannelGraph:
     """Analyse a network: which of its channels move together, which can change in number, and what they cost.
 
@@ -114,10 +48,12 @@ def trace(network: nn.Module, example_inputs: Inputs) -> ChannelGraph:
         >>> [(g.name, g.size) for g in trace(net, torch.zeros(1, 3, 9, 9)).groups]
         [('0', 8)]
     """
-    best, record, decisions = _settle(network, example_inputs, {})
+    subject = Subject(network)
+    _check(subject)
+    best, record, decisions = _settle(subject, example_inputs, {})
     for line, readings in _untried(best, record).items():
         for reading in range(1, readings):
-            other, found, made = _settle(network, example_inputs, {**decisions, line: reading})
+            other, found, made = _settle(subject, example_inputs, {**decisions, line: reading})
             if sum(g.size for g in other.groups) > sum(g.size for g in best.groups):
                 best, record, decisions = other, found, made
     if not best.groups:
@@ -125,24 +61,40 @@ def trace(network: nn.Module, example_inputs: Inputs) -> ChannelGraph:
     return best
 
 
+def _check(subject: Subject) -> None:
+    """Raise TraceError for networks that show nothing of their channels."""
+    for path, module in subject.modules.items():
+        where = f"layer {path!r}" if path else "the network"
+        if isinstance(module, torch.jit.ScriptModule):
+            raise TraceError(
+                f"{where} is TorchScript, whose widths are fixed; expected the nn.Module that it came from"
+            )
+        if any(is_lazy(t) for own in (module._parameters, module._buffers) for t in own.values()):
+            raise TraceError(
+                f"{where} ({type(module).__name__}) is lazy and has no shape yet; run the network once first"
+            )
+
+
 Decided = dict[Any, int | str]
 
 
-def _settle(network: nn.Module, inputs: Inputs, decisions: Decided) -> tuple[ChannelGraph, Record, Decided]:
+def _settle(subject: Subject, inputs: Inputs, decisions: Decided) -> tuple[ChannelGraph, Record, Decided]:
     """Analyse and prove in turn, until nothing is left to object to."""
     for _ in range(ROUNDS):
-        record, device = record_forward(network, inputs, decisions)
-        graph = assemble(record, network, inputs, device)
+        record, device = record_forward(subject, inputs, decisions)
+        graph = assemble(record, subject, inputs, device)
         scaled: list[int] = []
-        fault = next((f for probe in _probes(graph) if (f := _try(network, graph, probe, scaled)) is not None), None)
+        fault = next(
+            (f for probe in _probes(graph, record) if (f := _try(subject, graph, probe, scaled)) is not None), None
+        )
         if fault is not None:
-            _decide(network, graph, record, fault, decisions)
+            _decide(subject, graph, record, fault, decisions)
         elif record.following and _computes(graph, scaled):
             decisions = {**decisions, **dict.fromkeys(record.following, FREEZE)}
         else:
             if scaled:  # attention scaled by a width, for one: at fewer channels it computes something else
                 _note_scaled(record, set(scaled))
-                graph = assemble(record, network, inputs, device)
+                graph = assemble(record, subject, inputs, device)
             return graph, record, decisions
     raise TraceError(f"the network is too strange to analyse: {ROUNDS} readings of it failed, the last at {fault}")
 
@@ -170,30 +122,44 @@ def _untried(graph: ChannelGraph, record: Record) -> dict[str, int]:
     }  # fmt: skip
 
 
-def _probes(graph: ChannelGraph) -> list[dict[str, int]]:
+_CUTS = frozenset((
+    "slice", "split", "split_with_sizes", "select", "narrow", "chunk", "tensor_split", "unsafe_split", "unsafe_chunk",
+    "unsafe_split_with_sizes", "constant_pad_nd", "index_select", "as_strided",
+))  # fmt: skip
+
+
+def _probes(graph: ChannelGraph, record: Record) -> list[dict[str, int]]:
     """Widths below and above the present ones, by numbers that differ from group to group; never a single channel, for
     which PyTorch may take other operations.
+
+    More is the harder trial: of fewer than 32 channels, `x[:, :32]` cuts nothing. Both are tried where something is
+    cut.
     """
     if not graph.groups:
         return []
     fewer = {g.name: max(min(2, g.size), g.size - 1 - i % max(1, g.size // 2)) for i, g in enumerate(graph.groups)}
     more = {g.name: g.size + 1 + i for i, g in enumerate(graph.groups)}
-    return [fewer, more]
+    if any(s.op in _CUTS and (s.weights or any(varying(ids) for ids in s.touched)) for s in record.steps):
+        return [fewer, more]
+    return [more]
 
 
 def _try(
-    network: nn.Module, graph: ChannelGraph, widths: Mapping[str, int], scaled: list[int] | None = None
+    subject: Subject, graph: ChannelGraph, widths: Mapping[str, int], scaled: list[int] | None = None
 ) -> Mismatch | None:
-    from lwdna_core.shrink.resize import rebuild
-
+    if graph.device:
+        return mismatch(subject, graph, widths, scaled, Plan(subject, graph, widths))
     kept = {g.name: [i % g.size for i in range(widths.get(g.name, g.size))] for g in graph.groups}
-    return mismatch(rebuild(network, graph, kept, graph.device), graph, widths, scaled)
+    return mismatch(Subject(rebuild(subject, graph, kept)), graph, widths, scaled)
 
 
 def _decide(
-    network: nn.Module, graph: ChannelGraph, record: Record, fault: Mismatch, decisions: dict[Any, int | str]
+    subject: Subject, graph: ChannelGraph, record: Record, fault: Mismatch, decisions: dict[Any, int | str]
 ) -> None:
     """Give the operation at fault its next reading, or freeze what flows through it, or find the groups at fault."""
+    if new := [bound for bound in fault.bounds if bound not in decisions]:
+        decisions.update(dict.fromkeys(new, 0))
+        return
     for index in (fault.index, fault.index - 1):
         step = record.steps[index] if 0 <= index < len(record.steps) else None
         if step is None:
@@ -204,7 +170,9 @@ def _decide(
             return
         if fault.left:
             break  # the fault is somewhere behind
-        if decisions.get(index) != FREEZE and _free(graph, record, [*step.touched, *step.cores]):
+        if decisions.get(index) != FREEZE and _free(
+            graph, record, [*step.touched, *(c for c in step.cores if isinstance(c, Tensor))]
+        ):
             decisions[index] = FREEZE
             return
         sides = [key for key in record.labels if key[0] in step.weights and decisions.get(key) != FREEZE]
@@ -216,7 +184,7 @@ def _decide(
     guilty = [
         g
         for g in graph.groups
-        if any(_try(network, graph, {g.name: n}) for n in (max(min(2, g.size), g.size // 2), g.size + 1))
+        if any(_try(subject, graph, {g.name: n}) for n in (max(min(2, g.size), g.size // 2), g.size + 1))
     ]
     for g in guilty or graph.groups:
         decisions[g.slots[0].tensor, g.slots[0].dim] = FREEZE

@@ -33,7 +33,7 @@ def over_space(tracer: Tracer, op: Op) -> None:
             small = small.squeeze(-1).repeat_interleave(kernel, axis)
         elif small.size(axis) > 1:
             small = merge(tracer.ids, small.unflatten(axis, (-1, kernel)), [axis + 1]).squeeze(axis + 1).unsqueeze(-1)
-    for out in op.outputs():
+    for out in op.outputs:
         tracer.set(out, small if out.dim() == small.dim() or op.name == "im2col" else nothing(out.shape))
 
 
@@ -66,7 +66,7 @@ def reduce(tracer: Tracer, op: Op) -> None:
             small = nothing([1] * source.dim())
         else:
             small = small.flatten()[:1].reshape([1] * source.dim())
-    for out in op.outputs():
+    for out in op.outputs:
         kept = small if out.dim() == source.dim() else small.reshape(
             [small.size(d) for d in range(source.dim()) if d not in dims])  # fmt: skip
         tracer.set(out, kept if out.dtype.is_floating_point or not varying(kept) else nothing(out.shape))

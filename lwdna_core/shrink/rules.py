@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import flop_registry
 
-from lwdna_core.shrink.ids import NONE, core, merge, nothing, varying
-from lwdna_core.shrink.provenance import Op, ParamView, Term, Tracer
+from lwdna_core.shrink.ids import core, merge, nothing, varying
+from lwdna_core.shrink.provenance import Op, Tracer
+from lwdna_core.shrink.record import ParamView, Term
 
 Rule = Callable[[Tracer, Op], None]
 RULES: dict[str, Rule] = {}
@@ -34,12 +35,15 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 
 def apply(tracer: Tracer, op: Op) -> None:
     """Set the shadows of an operation's outputs."""
-    from lwdna_core.shrink import layers, moves, reductions  # noqa: F401 - they register their rules
+    from lwdna_core.shrink import cuts, layers, moves, reductions  # noqa: F401 - they register their rules
 
     function = RULES.get(op.name) or RULES.get(op.name.rstrip("_") if op.name.endswith("_") else "")
     if function is None:
         function = elementwise if op.pointwise else unknown
     function(tracer, op)
+    for bound in tracer.bounds:
+        if isinstance(bound.source, tuple) and bound.source[0] == len(tracer.record.steps):
+            cuts.note_bound(tracer, bound, op.outputs[bound.source[1]])
 
 
 def unknown(tracer: Tracer, op: Op) -> None:
@@ -47,7 +51,7 @@ def unknown(tracer: Tracer, op: Op) -> None:
     if (flops := flop_registry.get(getattr(op.func, "overloadpacket", None))) is not None:
         macs = flops(*op.raw[0], **op.raw[1], out_val=op.out) // 2
         tracer.record.terms.append(Term((), nothing([]), [], macs))
-    for t in op.tensors():
+    for t in op.tensors:
         if (ids := tracer.ids_of(t)) is not None:
             tracer.ids.freeze(core(ids), f"{op.name}, an operation without a rule, {tracer.site()}")
 
@@ -59,7 +63,7 @@ def unknown(tracer: Tracer, op: Op) -> None:
       "hardtanh", "leaky_relu", "relu", "relu6", "elu", "celu", "selu", "hardsigmoid", "threshold")  # fmt: skip
 def elementwise(tracer: Tracer, op: Op) -> None:
     """Ids that meet are tied; a size-1 side that is stretched over other channels ties nothing."""
-    inputs, target = [t for t in op.tensors() if t.dim() > 0], op.outputs()[0]
+    inputs, target = [t for t in op.tensors if t.dim() > 0], op.outputs[0]
     shadows = [(t, s) for t in inputs if (s := tracer.ids_of(t)) is not None]
     views = [v for t in inputs if tracer.ids_of(t) is None and (v := tracer.view_of(t)) is not None]
     before = tracer.ids_of(op.args.get("self"))
@@ -79,16 +83,19 @@ def elementwise(tracer: Tracer, op: Op) -> None:
     elif met is not None:
         if unlearnt and bool((met >= 0).any()):  # the shadow of the whole cannot learn what a part of it becomes
             tracer.ids.freeze(met, f"assignment into a part of a tensor, {tracer.site()}")
-        for out in op.outputs():
+        for out in op.outputs:
             tracer.set(out, met if out.shape == target.shape else nothing(out.shape))
 
 
 def meet(tracer: Tracer, shadows: list[Tensor], shape: tuple[int, ...]) -> Tensor:
     """Broadcast shadows against each other, tie what meets, and return the core of the result."""
-    small = [core(s).reshape([1] * (len(shape) - s.dim()) + list(core(s).shape)) for s in shadows]
+    if len(shadows) == 1 and tuple(shadows[0].shape) == shape:
+        return core(shadows[0])
+    small = [core(s) if s.dim() == len(shape) else core(s).reshape([1] * (len(shape) - s.dim()) + list(core(s).shape))
+             for s in shadows]  # fmt: skip
     full = [[1] * (len(shape) - s.dim()) + list(s.shape) for s in shadows]
     axes = {d for s in small for d in varying(s)}
-    result = torch.full([1] * len(shape), NONE, device="cpu")
+    result = None
     for s, size in zip(small, full, strict=True):
         stretched = [d for d in axes if size[d] == 1 and shape[d] > 1]
         if stretched:  # a map times channels: not channels of the same kind
@@ -96,10 +103,13 @@ def meet(tracer: Tracer, shadows: list[Tensor], shape: tuple[int, ...]) -> Tenso
                 for other in small:
                     tracer.ids.freeze(other, f"an outer product of channels, {tracer.site()}")
             tracer.ids.freeze(s, f"stretched over other channels, {tracer.site()}")
-            continue
-        tracer.ids.tie(result, s)
-        result = torch.where(result < 0, s, result)
-    return core(result)
+        elif result is None:
+            result = s
+        elif result is not s:
+            tracer.ids.tie(result, s)
+            if result.shape != s.shape or bool((result < 0).any()):
+                result = torch.where(result < 0, s, result)
+    return nothing([1] * len(shape)) if result is None else core(result)
 
 
 def _literal(tracer: Tracer, op: Op, constant: Tensor, met: Tensor) -> None:

@@ -271,3 +271,17 @@ def test_describe_of_a_network_that_cannot_change() -> None:
 def test_all_errors_are_mistakes_of_the_user() -> None:
     for kind in (BudgetError, ConfigError, LossError, ResizeError, TraceError):
         assert issubclass(kind, LwdnaError)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_networks_that_show_nothing_of_their_channels() -> None:
+    x = torch.zeros(1, 3, 8, 8)
+    scripted = torch.jit.script(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 2, 3)))
+    for network in (scripted, nn.Sequential(scripted), torch.jit.trace(nn.Conv2d(3, 2, 3), x)):
+        with pytest.raises(TraceError, match="TorchScript"):
+            trace(network, x)
+    lazy = nn.Sequential(nn.Conv2d(3, 8, 3), nn.LazyConv2d(4, 3), nn.Conv2d(4, 2, 3))
+    with pytest.raises(TraceError, match=r"layer '1' \(LazyConv2d\) is lazy.*run the network once"):
+        trace(lazy, x)
+    lazy(x)
+    assert trace(lazy, x).widths == {"0": 8, "1": 4}

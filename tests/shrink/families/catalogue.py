@@ -7,20 +7,14 @@ import torch
 from torch import nn
 
 from lwdna_core.networks import build_network
-from lwdna_core.shrink.errors import TraceError
 
 from . import restoration
 from .judge import Network
 
 
 def params(networks: list[Network]) -> list[object]:
-    """The networks as parameters of a test, with their marks: slow, or expected to be refused."""
-
-    def marks(n: Network) -> list[pytest.MarkDecorator]:
-        refused = [pytest.mark.xfail(raises=TraceError, reason=n.refused)] if n.refused else []
-        return [*refused, pytest.mark.slow] if n.slow else refused
-
-    return [pytest.param(n, id=n.name, marks=marks(n)) for n in networks]
+    """The networks as parameters of a test, the slow ones marked."""
+    return [pytest.param(n, id=n.name, marks=[pytest.mark.slow] if n.slow else []) for n in networks]
 
 
 def cifar(name: str, family: str, **more: object) -> Network:
@@ -112,7 +106,7 @@ PYTORCHCV = [
     net("fishnet99", "FishNet"),
     net("pyramidnet101_a360", "PyramidNet"),
     cifar("pyramidnet110_a48", "PyramidNet"),
-    net("octresnet10_ad2", "OctResNet", refused="convolutions with parts of one weight"),
+    net("octresnet10_ad2", "OctResNet"),
     net("airnet50_1x64d_r2", "AirNet"),
     net("airnext50_32x4d_r2", "AirNeXt"),
     net("bam_resnet18", "BAM-ResNet"),

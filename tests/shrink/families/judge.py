@@ -48,7 +48,6 @@ class Network:
         silent: groups that a product of two activations contracts; see `masking.masked`.
         tolerance: relative, in float64.
         budget: of the baseline's MACs; more where so much is frozen that the floors allow no less.
-        refused: why `trace` says that nothing in it can be resized, if it does.
     """
 
     name: str
@@ -58,7 +57,6 @@ class Network:
     build: Callable[[], nn.Module] | None = None
     silent: frozenset[str] = frozenset()
     tolerance: float = TOLERANCE
-    refused: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     budget: float = BUDGET
 

@@ -1,0 +1,169 @@
+"""Surgery on a network: tensors of other shapes, and modules whose own attributes say so."""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lwdna_core.shrink.errors import ResizeError
+from lwdna_core.shrink.forward import Subject
+from lwdna_core.shrink.graph import ChannelGraph, Tokens
+
+
+class Plan:
+    """What other widths mean for a network.
+
+    Attributes:
+        shapes: of the tensors that a group governs, by name.
+    """
+
+    def __init__(self, subject: Subject, graph: ChannelGraph, widths: Mapping[str, int]) -> None:
+        self.graph = graph
+        self.widths = [widths.get(g.name, g.size) for g in graph.groups]
+        added = [width - g.size for width, g in zip(self.widths, graph.groups, strict=True)]
+        more: dict[int, int] = {}  # by token, which many tensors share
+        self.shapes: dict[str, list[int]] = {}
+        for (name, dim), token in graph.tokens.items():
+            t = subject.tensors.get(name)
+            if t is None or t.size(dim) != len(token.element):
+                found = "nothing" if t is None else list(t.shape)
+                raise ResizeError(f"{name}: expected {len(token.element)} channels on dimension {dim}, found {found}")
+            if token.runs:
+                if id(token) not in more:
+                    more[id(token)] = sum(copies * added[g] for g, _, copies in token.runs)
+                self.shapes.setdefault(name, list(t.shape))[dim] += more[id(token)]
+        changed = {id(subject.tensors[name]) for name in self.shapes}
+        self._owners: dict[str, None] = {}  # in order; a parametrized tensor belongs to the module that uses it
+        for path, m in subject.modules.items():
+            if any(id(t) in changed for own in (m._parameters, m._buffers) for t in own.values()):
+                self._owners[f".{path}".partition(".parametrizations.")[0][1:]] = None
+
+    def adjust(self, modules: Mapping[str, nn.Module]) -> None:
+        """Let the attributes of modules (by path) follow their tensors, which are changed already."""
+        for path in self._owners:
+            _follow(modules[path])
+        for a in self.graph.attributes:
+            size = a.form[0] + sum(n * self.widths[g] for g, n in a.form[1])
+            module = modules[a.module]
+            if a.entry is None:
+                setattr(module, a.name, size)
+            else:
+                held = list(getattr(module, a.name))
+                held[a.entry] = size
+                setattr(module, a.name, type(getattr(module, a.name))(held))
+
+
+def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[int]]) -> nn.Module:
+    """A copy in which every group keeps these elements, in this order; without a check."""
+    plan = Plan(subject, graph, {name: len(k) for name, k in kept.items()})
+    lists = [np.asarray(kept[g.name]) for g in graph.groups]
+    chosen: dict[int, tuple[int, int] | Tensor] = {}  # by token, which many tensors share
+    memo: dict[int, Any] = {}
+    for name in plan.shapes:
+        t = subject.tensors[name]
+        sides: dict[int, tuple[int, int] | Tensor] = {}
+        for d in range(t.dim()):
+            token = graph.tokens.get((name, d))
+            if token is not None and token.runs:
+                if id(token) not in chosen:
+                    chosen[id(token)] = _index(graph, token, lists)
+                sides[d] = chosen[id(token)]
+        new = _take(t.detach(), sides)
+        memo[id(t)] = nn.Parameter(new, t.requires_grad) if isinstance(t, nn.Parameter) else new
+    result = _copy(subject, memo)
+    plan.adjust({path: memo.get(id(m)) or result.get_submodule(path) for path, m in subject.modules.items()})
+    return result
+
+
+_ATOMS = frozenset((int, float, bool, str, type(None), tuple, torch.dtype, torch.device))
+
+
+def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
+    """`copy.deepcopy(network, memo)`, which spends most of its time on modules that have nothing special."""
+    plain = [m for m in subject.modules.values() if _is_plain(m.__class__)]
+    for m in plain:
+        memo[id(m)] = m.__class__.__new__(m.__class__)
+    for m in plain:
+        state: dict[str, Any] = {}
+        for name, held in m.__dict__.items():
+            kind = type(held)
+            if kind in _ATOMS and (kind is not tuple or all(type(v) in _ATOMS and type(v) is not tuple for v in held)):
+                state[name] = held
+            elif kind in (dict, OrderedDict, set) and not held:
+                state[name] = kind()
+            elif name in ("_parameters", "_buffers", "_modules"):
+                known = {n: None if v is None else memo.get(id(v)) for n, v in held.items()}
+                state[name] = {n: copy.deepcopy(held[n], memo) if v is None else v for n, v in known.items()}
+            else:
+                state[name] = copy.deepcopy(held, memo)
+        memo[id(m)].__setstate__(state)
+    return copy.deepcopy(subject.network, memo)
+
+
+@cache
+def _is_plain(kind: type[nn.Module]) -> bool:
+    """Whether modules of a class are copied as torch says, by their attributes."""
+    inherited = all(
+        getattr(kind, name, None) is getattr(nn.Module, name, None)
+        for name in ("__new__", "__deepcopy__", "__reduce__", "__reduce_ex__", "__getstate__")
+    )
+    return inherited and kind.__setstate__.__module__.startswith("torch.nn") and not any(
+        "__slots__" in vars(c) for c in kind.__mro__)  # fmt: skip
+
+
+def _take(t: Tensor, sides: Mapping[int, tuple[int, int] | Tensor]) -> Tensor:
+    """A copy that keeps these indices along these dimensions, or a stretch of them: where it starts, and its length."""
+    indices = []
+    for dim, side in sides.items():
+        if isinstance(side, Tensor):
+            indices.append((dim, side.to(t.device)))
+        else:
+            t = t.narrow(dim, *side)
+    if [dim for dim, _ in indices] == [0, 1]:
+        return t[indices[0][1][:, None], indices[1][1]]
+    for dim, index in indices:
+        t = t.index_select(dim, index)
+    return t if indices else t.clone(memory_format=torch.contiguous_format)
+
+
+def _index(graph: ChannelGraph, token: Tokens, kept: list[np.ndarray]) -> tuple[int, int] | Tensor:
+    """Which old index every new index along a dimension comes from: run by run, fixed entries stay."""
+    pieces, at = [], 0
+    for g, start, copies in token.runs:
+        pieces += [np.arange(at, start), (start + copies * kept[g][:, None] + np.arange(copies)).ravel()]
+        at = start + copies * graph.groups[g].size
+    index = np.concatenate([*pieces, np.arange(at, len(token.element))])
+    return (int(index[0]), len(index)) if (np.diff(index) == 1).all() else torch.from_numpy(index)
+
+
+def _follow(module: nn.Module) -> None:
+    """A module's own attributes, from the shapes of its tensors."""
+    weight = getattr(module, "weight", None)
+    weight = weight if isinstance(weight, Tensor) else None
+    if isinstance(module, nn.modules.conv._ConvNd) and weight is not None:
+        ins, outs = (0, 1) if module.transposed else (1, 0)
+        if module.groups == module.in_channels and module.groups > 1:  # depthwise
+            multiplier = module.out_channels // module.in_channels
+            module.groups = weight.size(0) if module.transposed else weight.size(0) // multiplier
+        module.in_channels = weight.size(ins) * (1 if module.transposed else module.groups)
+        module.out_channels = weight.size(outs) * (module.groups if module.transposed else 1)
+    elif isinstance(module, nn.Linear) and weight is not None:
+        module.out_features, module.in_features = weight.shape
+    elif isinstance(module, nn.modules.batchnorm._NormBase):
+        own = next((t for t in (weight, module.running_mean) if t is not None), None)
+        module.num_features = module.num_features if own is None else own.numel()
+    elif isinstance(module, nn.GroupNorm) and weight is not None:
+        if module.num_groups == module.num_channels:
+            module.num_groups = weight.numel()
+        module.num_channels = weight.numel()
+    elif isinstance(module, (nn.LayerNorm, nn.RMSNorm)) and weight is not None:
+        module.normalized_shape = tuple(weight.shape)
+    elif isinstance(module, nn.PReLU) and weight is not None:
+        module.num_parameters = weight.numel()
