@@ -125,7 +125,7 @@ def find(
     widths = {name: len(kept) for name, kept in chosen.kept.items()}
     if receive is not None:
         receive(resize(plain(widened), graph, chosen.kept))
-    spent = SearchCost(round(time.perf_counter() - started, 3), scores.batches, counter.get_total_flops() // 2)
+    spent = SearchCost(round(time.perf_counter() - started, 3), scores.batches, _macs(counter))
     optional = {"floors": dict(floors or {}), "ceilings": dict(ceilings or {}), "freeze": list(freeze)}
     return ChannelConfig(
         network=None,
@@ -147,6 +147,16 @@ def find(
                   "classifier": classifier, "embedding": embedding} | {k: v for k, v in optional.items() if v},
         seed=seed,
     )  # fmt: skip
+
+
+def _macs(counter: FlopCounterMode) -> int:
+    """MACs of forward and backward passes. The counter takes the backward pass of a grouped convolution for that of a
+    dense one; it costs twice the forward pass.
+    """
+    flops = dict(counter.get_flop_counts().get("Global", {}))
+    backward = flops.pop(torch.ops.aten.convolution_backward, 0)
+    forward = sum(n for op, n in flops.items() if op in (torch.ops.aten.convolution, torch.ops.aten._convolution))
+    return (sum(flops.values()) + (2 * forward if backward else 0)) // 2
 
 
 def _check(criterion: str, **numbers: float) -> None:

@@ -68,47 +68,6 @@ def one_pass(tracker: Tracker, sequence: Sequence) -> Track:
     return Track(sequence.name, tuple(lines), np.array(seconds), time.perf_counter() - begun)
 
 
-def with_resets(
-    tracker: Tracker, sequence: Sequence, start_box: Callable[[Regions], np.ndarray] | None = None
-) -> Track:
-    """VOT's supervised protocol: where box and truth no longer overlap the target is lost, and 5 frames later the
-    tracker starts anew.
-
-    Overlap is drawn as the official toolkit draws it, inside the image. VOT counts pixels from 0.
-
-    Args:
-        tracker: is started with boxes.
-        sequence: what it follows.
-        start_box: makes a box of a region, `upright` by default (published Siamese trackers are started so); `bounding`
-            is what the official toolkit hands to a tracker that takes boxes.
-    """
-    lines, seconds, begun, start = [], [], time.perf_counter(), 0
-    truth = sequence.regions
-    for index, image in enumerate(frames(sequence, range(len(sequence)))):
-        started = time.perf_counter()
-        known = bool(np.isfinite(truth.corners[index]).all())
-        if index < start or (index == start and not known):
-            lines.append(np.array([float(UNKNOWN)]))
-            start = max(start, index + 1) if index == start else start
-        elif index == start:
-            box = (start_box or upright)(truth.take([index]))
-            tracker.init(_tensor(image), torch.from_numpy(box + FROM_ZERO))
-            lines.append(np.array([float(INITIALISED)]))
-        else:
-            box = _array(tracker.update(_tensor(image))) - FROM_ZERO
-            size = np.array([image.shape[1], image.shape[0]], float)
-            if known and pair_overlap(truth.take([index]), Regions.of_boxes(box[None]), size, "pysot") <= 0:
-                lines.append(np.array([float(FAILED)]))
-                start = index + SKIP
-            else:
-                lines.append(box)
-        seconds.append(time.perf_counter() - started)
-    return Track(sequence.name, tuple(lines), np.array(seconds), time.perf_counter() - begun)
-
-
-PROTOCOLS = {"OPE": one_pass, "VOT": with_resets}
-
-
 def upright(region: Regions) -> np.ndarray:
     """x, y, w, h of a single region: a box as it is, of a quadrangle the upright box with its centre and area.
 
@@ -128,6 +87,45 @@ def bounding(region: Regions) -> np.ndarray:
     """x, y, w, h of a single region: the smallest upright box around it."""
     low, high = region.corners[0].min(0), region.corners[0].max(0)
     return np.concatenate([low, high - low])
+
+
+def with_resets(tracker: Tracker, sequence: Sequence, start_box: Callable[[Regions], np.ndarray] = bounding) -> Track:
+    """VOT's supervised protocol: where box and truth no longer overlap the target is lost, and 5 frames later the
+    tracker starts anew.
+
+    Overlap is drawn as the official toolkit draws it, inside the image. VOT counts pixels from 0.
+
+    Args:
+        tracker: is started with boxes.
+        sequence: what it follows.
+        start_box: makes a box of a region: `bounding`, which the official toolkit hands to a tracker that takes boxes,
+            or `upright`, with which pysot starts its trackers.
+    """
+    lines, seconds, begun, start = [], [], time.perf_counter(), 0
+    truth = sequence.regions
+    for index, image in enumerate(frames(sequence, range(len(sequence)))):
+        started = time.perf_counter()
+        known = bool(np.isfinite(truth.corners[index]).all())
+        if index < start or (index == start and not known):
+            lines.append(np.array([float(UNKNOWN)]))
+            start = max(start, index + 1) if index == start else start
+        elif index == start:
+            box = start_box(truth.take([index]))
+            tracker.init(_tensor(image), torch.from_numpy(box + FROM_ZERO))
+            lines.append(np.array([float(INITIALISED)]))
+        else:
+            box = _array(tracker.update(_tensor(image))) - FROM_ZERO
+            size = np.array([image.shape[1], image.shape[0]], float)
+            if known and pair_overlap(truth.take([index]), Regions.of_boxes(box[None]), size, "pysot") <= 0:
+                lines.append(np.array([float(FAILED)]))
+                start = index + SKIP
+            else:
+                lines.append(box)
+        seconds.append(time.perf_counter() - started)
+    return Track(sequence.name, tuple(lines), np.array(seconds), time.perf_counter() - begun)
+
+
+PROTOCOLS = {"OPE": one_pass, "VOT": with_resets}
 
 
 def _tensor(image: np.ndarray) -> Tensor:

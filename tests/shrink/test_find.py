@@ -276,3 +276,13 @@ def test_on_a_gpu() -> None:
     one, two = (find(network, inputs.cuda(), moved, loss) for _ in range(2))  # type: ignore[attr-defined]
     assert one.widths == two.widths and one.limits is None
     assert next(one.apply(network).parameters()).is_cuda
+
+
+def test_the_cost_of_a_search_is_three_forward_passes_of_the_widened_network() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 16, 3, padding=1, groups=16), nn.Conv2d(16, 8, 1)
+    )
+    x = torch.randn(4, 3, 8, 8)
+    config = find(network, x[:1], [x, x], lambda net, batch: net(batch).square().mean(), macs=0.8)
+    assert config.search is not None
+    assert config.search.macs == 3 * 2 * 4 * config.widened.macs
