@@ -128,3 +128,25 @@ def test_a_part_that_follows_its_input() -> None:
     graph = trace(network, X)
     assert graph.widths["a"] == 4 and graph.widths["b"] == 6
     assert_exact(network, graph, X, subsets(graph, 0))
+
+
+class Emptied(nn.Module):
+    """Frees an activation that it does not need any more, as reversible networks do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = conv(3, 8), conv(8, 8), conv(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.a(x)
+        y = self.b(x.relu())
+        x.set_()
+        return self.c(y.relu())
+
+
+def test_an_activation_that_is_emptied() -> None:
+    network = randomise(Emptied()).eval()
+    graph = trace(network, X)
+    assert graph.widths == {"b": 8}
+    assert "set_" in next(f.reason for f in graph.frozen if f.name == "a")
+    assert_exact(network, graph, X, subsets(graph, 0))
