@@ -103,8 +103,8 @@ def run(args: argparse.Namespace) -> int:
 
     from lwdna_core.compare.config import Recipe
     from lwdna_core.compare.dry_run import print_plan
-    from lwdna_core.compare.experiment import Request, run_experiment
-    from lwdna_core.compare.fractions import run_fractions
+    from lwdna_core.compare.experiment import Request, check_request, run_experiment
+    from lwdna_core.compare.fractions import check_fractions, run_fractions
     from lwdna_core.compare.launch import launched
 
     with launched(args.launcher, args.device) as (device, leads):
@@ -113,9 +113,8 @@ def run(args: argparse.Namespace) -> int:
         console = Console(quiet=not leads)
         if not console.is_terminal:
             console.width = 160  # a file has no edge at which to fold
-        failed = 0
-        for config in args.configs or task.defaults:
-            request = Request(
+        requests = [
+            Request(
                 task=args.task,
                 recipe=Recipe(_lasting(config), tuple(args.cfg_options), args.max_steps, None, args.amp, args.compile),
                 seeds=args.seeds,
@@ -128,6 +127,15 @@ def run(args: argparse.Namespace) -> int:
                 threads=args.threads,
                 vis=args.vis,
             )
+            for config in args.configs or task.defaults
+        ]
+        for request in requests:  # all of them, before the first one takes its time
+            if args.train_fraction:
+                check_fractions(request, args.train_fraction)
+            else:
+                check_request(request)
+        failed = 0
+        for request in requests:
             if args.dry_run:
                 print_plan(request, args.train_fraction or [None], console)
             elif args.train_fraction:

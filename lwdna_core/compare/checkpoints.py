@@ -48,7 +48,7 @@ def usable_checkpoint(folder: Path, owner: Sequence[str], report: Callable[[str]
             content = torch.load(path, map_location="cpu", weights_only=True)
             if list(content["record"]["owner"]) != list(owner):
                 raise ValueError("it belongs to another run")
-            content["state_dict"], content["optimizer"]
+            content["state_dict"], content["optimizer"], content["meta"]["epoch"], content["meta"]["iter"]
             return path
         except Exception as error:  # a damaged file raises nearly anything
             reason = str(error).splitlines()[0] if str(error) else ""

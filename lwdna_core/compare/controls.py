@@ -33,8 +33,9 @@ def control(found: ChannelConfig, shares: Shares, network: nn.Module, example_in
     kept = [group.found / group.baseline for group in found.groups]
     drawn = shares(kept, np.random.default_rng((found.seed, len(kept))))
     wanted = {g.name: share * g.baseline for g, share in zip(found.groups, drawn, strict=True)}
-    movable = [g.name for g in found.groups if not (g.baseline == g.widened == g.found)]
-    fixed = {g.name: g.found for g in found.groups if g.name not in movable}
+    frozen = {group.name for group in found.frozen}
+    movable = [g.name for g in found.groups if g.name not in frozen]
+    fixed = {g.name: g.found for g in found.groups if g.name in frozen}
     align = found.settings.get("align", 1)
     cost = "params" if "params" in found.settings else "macs"
     limit = getattr(found.found, cost)

@@ -21,6 +21,7 @@ from lwdna_core.compare.progress import Display, Progress
 from lwdna_core.compare.protocol import differences, fingerprint, protocol
 from lwdna_core.compare.results import FORMAT, read_json, write_json
 from lwdna_core.compare.runner import Run, run_steps, train
+from lwdna_core.compare.schedule import scale_schedulers
 from lwdna_core.compare.search import check_searches, choose_channels
 from lwdna_core.compare.summary import print_comparison
 from lwdna_core.compare.task import Task
@@ -56,11 +57,9 @@ def run_experiment(request: Request, console: Console) -> int:
     Raises LwdnaError, before any work, for a mistake in the request or the config, for unfinished runs without
     `resume`, and for results of another protocol in the folder.
     """
-    experiment = load_experiment(request.task, **asdict(request.recipe))
-    hashed = protocol(experiment)
+    experiment, hashed = check_request(request)
     grid = make_grid(request, experiment, fingerprint(hashed))
     folder = comparison_folder(request, experiment)
-    _check_folder(folder, experiment, hashed, request.resume)
     todo = [run for run in grid if not (run.folder / "result.json").exists()]
     barrier()  # all processes have looked before one of them writes
     failed = 0
@@ -80,6 +79,17 @@ def run_experiment(request: Request, console: Console) -> int:
     if get_rank() == 0:
         _compare(folder, experiment.task, console)
     return failed
+
+
+def check_request(request: Request) -> tuple[Experiment, dict[str, Any]]:
+    """What the request leads to: the experiment and its protocol. Raises LwdnaError as `run_experiment` does."""
+    experiment = load_experiment(request.task, **asdict(request.recipe))
+    hashed = protocol(experiment)
+    make_grid(request, experiment, fingerprint(hashed))
+    if steps := request.recipe.max_steps:  # or a schedule that cannot be scaled would be found after the search
+        scale_schedulers(experiment.cfg.get("param_scheduler"), experiment.cfg.train_cfg.max_epochs, 1, steps)
+    _check_folder(comparison_folder(request, experiment), experiment, hashed, request.resume)
+    return experiment, hashed
 
 
 def make_grid(request: Request, experiment: Experiment, protocol_fingerprint: str) -> list[Run]:
@@ -118,26 +128,26 @@ def _one_by_one(by_seed: list[list[Run]], request: Request, display: Display) ->
 
 
 def _in_processes(by_seed: list[list[Run]], request: Request, display: Display) -> int:
-    failed = 0
+    failed, broken = 0, False
     threads = request.threads or max(1, cores() // request.parallel)
     with Workers(request.parallel, threads, display) as workers:
         searches: dict[Future[Any], list[Run]] = {workers.submit(prepare, runs): runs for runs in by_seed}
         pending: set[Future[Any]] = set(searches)
-        try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                runs = searches.get(future, [None])
+                try:
                     if future in searches:
                         lost = future.result()
                         failed += len(lost)
-                        pending |= {workers.submit(perform, run) for run in searches[future] if run.arm not in lost}
+                        pending |= {workers.submit(perform, run) for run in runs if run and run.arm not in lost}
                     else:
                         failed += not future.result()
-        except BrokenProcessPool as error:
-            raise LwdnaError(
-                "a process of --parallel was killed (out of memory?); finished runs are kept, --resume goes on with "
-                "the others"
-            ) from error
+                except BrokenProcessPool:
+                    failed, broken = failed + len(runs), True
+    if broken:
+        display.begin("--parallel").end("a process was killed (out of memory?): --resume goes on with what is missing")
     return failed
 
 
@@ -170,8 +180,6 @@ def _guarded(run: Run, work: Callable[[Run], object], display: Display) -> bool:
         work(run)
         log.unlink(missing_ok=True)
         return True
-    except LwdnaError:
-        raise
     except Exception as error:  # whatever the network, the data or the machine may do; the other runs go on
         if torch.distributed.is_initialized():
             raise  # the other processes wait for this one: let the launcher end them
@@ -212,7 +220,8 @@ def _check_folder(folder: Path, experiment: Experiment, hashed: dict[str, Any], 
         home for home in sorted(folder.glob("seed*/*"))
         if home.is_dir() and home.name != "search" and not (home / "result.json").exists()
     ]  # fmt: skip
-    begun = [folder / "protocol.json"] if any(next(home.glob("*.pth"), None) for home in unfinished) else []
+    searched = next(folder.glob("seed*/search/**/channels.json"), None)
+    begun = [folder / "protocol.json"] if unfinished or searched else []
     for path in [*begun, *sorted(folder.glob("seed*/*/result.json"))]:
         if path.exists() and (there := read_json(path))["fingerprint"] != fingerprint(hashed):
             keys = "; ".join(differences(there["protocol"], hashed))

@@ -95,7 +95,7 @@ def train(run: Run, line: Line) -> dict[str, Any]:
         "fingerprint": run.fingerprint,
         "protocol": hashed,
         "request": asdict(run.recipe),
-        "init": experiment.init if (run.folder / START).exists() else "fresh",
+        "init": "hypernet" if experiment.init == "hypernet" and (run.folder / START).exists() else "fresh",
         "command": run.command,
         "commit": commit(),
         "environment": environment(run.device),
@@ -135,20 +135,23 @@ def build_arm(experiment: Experiment, channels: ChannelConfig, run: Run) -> nn.M
     network = build_network(experiment.network, **experiment.options)
     reseed(run.seed, NETWORK, 1)
     network = channels.apply(network, initialise=True)
-    if (start := run.folder / START).exists():
+    start = run.folder / START
+    if experiment.init == "hypernet" and start.exists():
         from safetensors.torch import load_model
 
         load_model(network, str(start))
     return network
 
 
-def training_loader(experiment: Experiment, seed: int, device: torch.device | str) -> Loader:
+def training_loader(
+    experiment: Experiment, seed: int, device: torch.device | str, shard: tuple[int, int] | None = None
+) -> Loader:
     """The config's training data (this process's part of every batch), in the order that belongs to the seed."""
     settings, data = experiment.cfg.train_dataloader, load_set(experiment, "train_dataloader")
     if experiment.train_fraction is not None:
         data = data.subset(experiment.train_fraction, seed)
     workers = settings.get("num_workers", 0)
-    return data.loader(settings.batch_size, device, seed=seed, shard=get_dist_info(), workers=workers)
+    return data.loader(settings.batch_size, device, seed=seed, shard=shard or get_dist_info(), workers=workers)
 
 
 def held_out_loader(experiment: Experiment, device: torch.device | str) -> Loader:
@@ -198,12 +201,13 @@ def _build_runner(
     if steps := experiment.max_steps:
         schedulers = scale_schedulers(schedulers, train_cfg["max_epochs"], len(loader), steps)
         train_cfg["max_epochs"] = -(-steps // len(loader))
+        train_cfg["val_begin"] = min(train_cfg.get("val_begin", 1), train_cfg["max_epochs"])
         batches = Limited(loader, steps)
     interval = cfg.get("default_hooks", {}).get("checkpoint", {}).get("interval", 1)
     processes = get_dist_info()[1]
     allow_mmengine_checkpoints()
     reseed(run.seed, NETWORK, 2)  # building the network drew more or fewer numbers, arm by arm
-    if cfg.get("compile", False):
+    if cfg.pop("compile", False):  # or mmengine would compile the whole step as well
         network.compile()
     model = MODELS.build(cfg.model, default_args={"network": network}).to(run.device)
     checkpoint = usable_checkpoint(run.folder, recorder.owner, line.note)

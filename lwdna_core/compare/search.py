@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -42,7 +43,7 @@ def search_material(config: str, seed: int = 0, device: torch.device | str = "cp
     The batches are those that a run of this seed begins with, augmented alike.
 
     Args:
-        config: name of a config of any task, or a path; then its network's name says which task it belongs to.
+        config: name of a config of any task, or a path; then its data set says which task it belongs to.
         seed: of the order of the data and of the augmentation.
         device: where the search will run.
     """
@@ -52,18 +53,22 @@ def search_material(config: str, seed: int = 0, device: torch.device | str = "cp
             raise unknown("config", config, known)
         experiment = load_experiment(known[config].name, config)
         return material(experiment, experiment.shrink["batches"], seed, device)
+    reasons = []
     for task in tasks().values():
-        experiment = load_experiment(task.name, config)
-        if experiment.network in task.networks:
+        try:
+            experiment = load_experiment(task.name, config)
+        except LwdnaError as error:  # its data set or metric is another task's
+            reasons.append(f"{task.name}: {error}")
+        else:
             return material(experiment, experiment.shrink["batches"], seed, device)
-    raise LwdnaError(f"{config}: no task registers its network {experiment.network!r}")
+    raise LwdnaError(f"{config} is a config of no task: {'; '.join(reasons)}")
 
 
 def material(experiment: Experiment, count: int, seed: int, device: torch.device | str) -> SearchMaterial:
     """What a search works on: the experiment's network and the first `count` batches of this seed's training."""
     preprocessor = MODELS.build(experiment.cfg.model.data_preprocessor).to(device)
     batches = []
-    for step, batch in enumerate(islice(training_loader(experiment, seed, device), count)):
+    for step, batch in enumerate(islice(training_loader(experiment, seed, device, (0, 1)), count)):
         reseed(seed, STEP, 0, step)
         batches.append(preprocessor(batch, True))
     network = baseline(experiment, seed).to(device)
@@ -171,10 +176,18 @@ def check_search(path: Path, shrink: Mapping[str, Any]) -> ChannelConfig:
         for k, p in signature(find).parameters.items()
         if k in found.settings and k not in ("macs", "params")
     }
-    for key, value in {**defaults, **shrink}.items():
-        if found.settings.get(key) != value:
+    wanted = {**defaults, **shrink}
+    if wanted.get("macs") is None and wanted.get("params") is None:
+        wanted["macs"] = signature(find).parameters["macs"].default
+    for key, value in wanted.items():
+        if _plain(found.settings.get(key)) != _plain(value):
             raise LwdnaError(
                 f"{path} was searched with {key}={found.settings.get(key)}, now {key}={value} is asked for: "
                 "choose another --work-dir"
             )
     return found
+
+
+def _plain(value: Any) -> Any:
+    """As it survives JSON; settings that are empty are not stored."""
+    return json.loads(json.dumps(value)) if value not in ((), [], {}) else None

@@ -43,7 +43,8 @@ class Workers:
                 process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._queue.put(None)
-        self._listener.join()
+        self._listener.join(timeout=None if kind is None else 2)  # a process that was ended may hold the queue
+        self._queue.cancel_join_thread()
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Have `work(*arguments, display)` done by a process."""

@@ -33,6 +33,8 @@ def remember(build: Callable[[], nn.Module]) -> nn.Module:
         if event == "call" and (rule := _RULES.get(frame.f_code)) and frame.f_back is not None:
             if frame.f_back.f_globals.get("__name__") == nn.init.__name__:
                 return  # part of another rule
+            if frame.f_back.f_code.co_name == "reset_parameters":
+                return  # repeated by the module itself, which knows its size then
             arguments = dict(frame.f_locals)
             tensor = arguments.pop("tensor", None)
             if isinstance(tensor, Tensor):

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lwdna_core.data.sources import data_folder
 from lwdna_core.errors import LwdnaError
+from tasks.restoration import overlap
 from tasks.restoration.data import ImageSet, Pair, PatchSet
 from tasks.restoration.images import cropped, read_tensor
 from tasks.restoration.imresize import imresize
@@ -101,25 +102,26 @@ def _patches(
             )
     lr = store(low, "lr") if scale > 1 else None
     names = tuple(f"{Path(name).name}/{file.name}" for name, file, _ in pieces)
-    left_out = {overlap.training for overlap in _overlaps(hr, names, held_out, strict_overlap)}
+    tested = {f"{name}/{file.name}": file.hr for name in held_out for file in set_files(name, "test", scale)}
+    left_out = {each.training for each in _overlaps(hr, names, tested, strict_overlap)}
     chosen = np.flatnonzero([name not in left_out for name in names])
     if not len(chosen):
         raise LwdnaError(f"{', '.join(sets)}: every image is one of {', '.join(held_out)}: nothing is left to train on")
     return PatchSet(hr, lr, size, count, chosen, {"images": names, "left_out": sorted(left_out)})
 
 
-def _overlaps(hr: ImageStore, names: Sequence[str], held_out: Sequence[str], strict: bool) -> list[Overlap]:
-    """Training images that show what the run is tested on, listed on stderr.
+def _overlaps(hr: ImageStore, names: Sequence[str], tested: Mapping[str, Path], strict: bool) -> list[Overlap]:
+    """Training images that show what the run is tested on (files by name), listed on stderr.
 
     Comparing all with all takes a minute and more, so the result is kept in the folder `decoded` of the data folder.
 
     Raises LwdnaError, where `strict`, if there are any.
     """
-    tested = {f"{name}/{file.name}": file.hr for name in held_out for file in set_files(name, "test", 1)}
     if not tested:
         return []
     test = {name: thumbnail(read_tensor(path)) for name, path in tested.items()}
     digest = hashlib.sha256(f"{hr.fingerprint} {names} {list(test)}".encode())
+    digest.update(Path(overlap.__file__).read_bytes())  # what was found by other rules does not count
     for image in test.values():
         digest.update(image.numpy().data)
     path = data_folder() / "decoded" / f"overlap-{digest.hexdigest()[:16]}.json"
@@ -132,7 +134,7 @@ def _overlaps(hr: ImageStore, names: Sequence[str], held_out: Sequence[str], str
         with contextlib.suppress(OSError):  # a folder that is read-only costs time, no more
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, json.dumps(found))
-    listed = ", ".join(f"{overlap.training} ({overlap.test})" for overlap in found)
+    listed = ", ".join(f"{each.training} ({each.test})" for each in found)
     if found and strict:
         raise LwdnaError(f"training images show what the run is tested on: {listed}")
     if found:

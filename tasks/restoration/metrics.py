@@ -28,7 +28,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from torch import Tensor
 
-from lwdna_core.compare.results import write_json
+from lwdna_core.compare.results import FORMAT, write_json
 from lwdna_core.errors import LwdnaError
 from tasks.restoration.colour import Convention, gray
 from tasks.restoration.images import write_image
@@ -117,5 +117,5 @@ class RestorationQuality(BaseMetric):  # type: ignore[misc]
                 write_image(place.with_name(f"{place.name}{kind}.png"), image)
             images.append({"set": kept.set, "name": kept.name, "scale": scale, "psnr": kept.psnr, "input": before})
         if images:
-            about = {"convention": self.convention, "border": self.border, "images": images}
+            about = {"format": FORMAT, "convention": self.convention, "border": self.border, "images": images}
             write_json(folder / KEPT / "index.json", about)

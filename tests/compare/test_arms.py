@@ -113,3 +113,26 @@ def test_each_share_of_the_data_is_a_comparison_of_its_own(compare: Compare, tin
     # a larger size only adds
     assert main([*words, "--seeds", "1", "--train-fraction", "1"]) == 0
     assert list(json.loads((folder / "fractions.json").read_text())["fractions"]) == ["0.25", "0.5", "1"]
+
+
+def test_sizes_of_several_protocols_are_not_mixed(
+    compare: Compare, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lwdna_core.cli import main
+
+    words = ["compare", "classification", str(tiny), "--device", "cpu", "--work-dir", str(tmp_path / "out")]
+    words += ["--seeds", "1", "--arms", "baseline", "--max-steps"]
+    assert main([*words, "1", "--train-fraction", "0.5"]) == 0
+    assert main([*words, "2", "--train-fraction", "1"]) == 2
+    assert "max_steps: 1, 2" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "tiny" / "fraction1").exists()
+
+
+def test_what_an_interrupted_run_of_another_protocol_left_is_not_used(
+    compare: Compare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setenv("INTERRUPT_AT", "1")
+        compare(seeds=1, arms=("lwdna",), options=("experiment.init=hypernet",))
+    with pytest.raises(LwdnaError, match=r"experiment\.init: hypernet, \(absent\)"):
+        compare(seeds=1, arms=("lwdna",), resume=True)

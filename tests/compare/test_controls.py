@@ -15,6 +15,7 @@ from lwdna_core.compare.controls import control, widened
 from lwdna_core.networks import build_network
 from lwdna_core.shrink import ChannelConfig, trace
 from lwdna_core.shrink.channels import GroupWidths, Totals
+from lwdna_core.shrink.graph import FrozenGroup
 
 NETWORK = build_network("cifar_resnet20")
 INPUT = torch.zeros(1, 3, 32, 32)
@@ -88,7 +89,8 @@ def test_parameters_are_the_cost_where_they_were_the_budget() -> None:
 def test_what_the_search_may_not_touch_stays() -> None:
     lwdna = found([0.4] * len(GRAPH.groups))
     first = dataclasses.replace(lwdna.groups[0], widened=lwdna.groups[0].baseline, found=lwdna.groups[0].baseline)
-    pinned = dataclasses.replace(lwdna, groups=(first, *lwdna.groups[1:]))
+    frozen = (FrozenGroup(first.name, first.baseline, "kept by freeze='conv1'"),)
+    pinned = dataclasses.replace(lwdna, groups=(first, *lwdna.groups[1:]), frozen=frozen)
     for name in CONTROLS:
         config = control(pinned, ARMS[name].shares, NETWORK, INPUT)  # type: ignore[arg-type]
         assert config.groups[0].found == first.baseline

@@ -258,6 +258,7 @@ def test_urban100_is_never_read_from_the_halved_originals(home: Path) -> None:
     for scale, size in ((2, 8), (4, 16)):
         write(home / f"Urban100/image_SRF_{scale}/img_001_SRF_{scale}_HR.png", noise(size, size, 3))
     assert images(["Urban100"], scale=2).images[0].target.shape == (3, 16, 16)
+    assert len(patches(["photos"], size=16, count=4, scale=2, held_out=["Urban100"]).chosen) == len(PHOTOS["train"])
 
 
 def test_a_folder_of_ones_own(tmp_path: Path) -> None:

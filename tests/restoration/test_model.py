@@ -21,6 +21,13 @@ from tasks.restoration.networks.dncnn import dncnn_small
 from tasks.restoration.networks.edsr import edsr_small_x2
 from tasks.restoration.quality import psnr
 
+
+@pytest.fixture(autouse=True)
+def _no_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the photographs nothing is kept in the user's data folder."""
+    monkeypatch.setenv("LWDNA_DATA", str(tmp_path / "data"))
+
+
 PREPROCESSOR = {"type": "tasks.restoration.model.RestorationPreprocessor", "loss": "l1"}
 
 

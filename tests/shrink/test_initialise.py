@@ -47,10 +47,15 @@ def test_the_same_widths_and_seed_give_what_the_constructor_gave() -> None:
 @pytest.mark.parametrize("channels", [8, 500])
 def test_the_rule_holds_at_other_widths(channels: int) -> None:
     network = remember(Constructed)
+    assert {name for name, _, _ in network.__dict__["_initialisation"]} == {
+        "conv.weight", "conv.bias", "norm.weight", "fc.bias"
+    }  # fmt: skip
     x = torch.zeros(1, 3, 8, 8)
     resized = resize(network, trace(network, x), {"conv": channels}, initialise=True)
     assert resized.conv.weight.std().item() == pytest.approx(math.sqrt(2 / (channels * 9)), rel=0.15)  # fan-out follows
     assert resized.norm.weight.eq(0).all()
+    bound = 1 / math.sqrt(channels)  # torch's own rule for what the constructor leaves alone
+    assert 0.8 * bound < resized.fc.weight.abs().max().item() <= bound
     assert torch.allclose(resized.fc.bias, torch.tensor(-math.log(99)))
 
 

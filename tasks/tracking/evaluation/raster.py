@@ -211,7 +211,8 @@ def _convex(corners: Floats) -> NDArray[np.bool_]:
     across, drop = x[[1, 2, 3, 0]] - x, y[[1, 2, 3, 0]] - y
     turns = across * drop[[1, 2, 3, 0]] - drop * across[[1, 2, 3, 0]]
     once = np.maximum(drop, 0).sum(axis=0) == y.max(axis=0) - y.min(axis=0)
-    convex: NDArray[np.bool_] = ((turns >= 0).all(axis=0) | (turns <= 0).all(axis=0)) & once
+    # Strictly: a corner within an edge is a node more, on which the rules for equal nodes depend.
+    convex: NDArray[np.bool_] = ((turns > 0).all(axis=0) | (turns < 0).all(axis=0)) & once
     return convex
 
 
