@@ -38,12 +38,12 @@ def imresize(images: Tensor, scale: float) -> Tensor:
     if fraction <= 0 or abs(fraction - scale) > 1e-9 * fraction:
         raise LwdnaError(f"scale {scale}: expected a positive fraction whose denominator is at most {_DENOMINATOR}")
     batch = images.reshape(-1, 1, *images.shape[-2:]) if images.dim() != 4 else images
-    if images.dtype == torch.uint8:
-        for axis in (2, 3):
-            batch = quantized(_resize(batch.double(), fraction, (axis,), mirrored=False))
-    else:
-        batch = _resize(batch.double(), fraction, (2, 3), mirrored=True).to(images.dtype)
-    return batch.reshape(*images.shape[:-2], *batch.shape[-2:])
+    eight_bits = images.dtype == torch.uint8
+    for axis in (2, 3):
+        batch = _resized(batch, fraction, axis, mirrored=not eight_bits)
+        if eight_bits:
+            batch = quantized(batch)
+    return batch.to(images.dtype).reshape(*images.shape[:-2], *batch.shape[-2:])
 
 
 def bicubic(images: Tensor, scale: int) -> Tensor:
@@ -54,24 +54,22 @@ def bicubic(images: Tensor, scale: int) -> Tensor:
     return quantized(imresize(images.double(), scale))
 
 
-def _resize(images: Tensor, fraction: Fraction, axes: tuple[int, ...], mirrored: bool) -> Tensor:
-    """Images (N, C, H, W), in float64, resized along some axes.
+def _resized(images: Tensor, fraction: Fraction, axis: int, mirrored: bool) -> Tensor:
+    """Images (N, C, H, W) resized along one axis, in float64.
 
     torch's antialiased kernel is MATLAB's (cubic, a = -0.5, as wide as the shrinking asks for), but for the border,
     where it is cut off: so the border comes first, of a width that keeps the pixels in phase.
     """
     reach = ceil(2 * max(Fraction(1), 1 / fraction)) + 1  # of the kernel, in pixels
-    unit = fraction.denominator
-    size, inner = list(images.shape[2:]), [slice(None)] * 4
-    for axis in axes:
-        length = images.shape[axis]
-        before = -(-reach // unit) * unit
-        total = -(-(before + length + reach) // unit) * unit
-        places = torch.arange(-before, total - before, device=images.device)
-        if mirrored:
-            places %= 2 * length
-            places = torch.minimum(places, 2 * length - 1 - places)
-        images = images.index_select(axis, places.clamp(0, length - 1))
-        size[axis - 2] = int(total * fraction)
-        inner[axis] = slice(start := int(before * fraction), start + ceil(length * fraction))
-    return F.interpolate(images, size=size, mode="bicubic", antialias=True)[tuple(inner)]
+    unit, length = fraction.denominator, images.shape[axis]
+    before = -(-reach // unit) * unit
+    total = -(-(before + length + reach) // unit) * unit
+    places = torch.arange(-before, total - before, device=images.device)
+    if mirrored:
+        places %= 2 * length
+        places = torch.minimum(places, 2 * length - 1 - places)
+    bordered = images.index_select(axis, places.clamp(0, length - 1)).double()
+    size = list(images.shape[2:])
+    size[axis - 2] = int(total * fraction)
+    resized = F.interpolate(bordered, size=size, mode="bicubic", antialias=True)
+    return resized.narrow(axis, int(before * fraction), ceil(length * fraction))

@@ -22,6 +22,7 @@ from tasks.restoration.metrics import KEPT
 
 _SHOWN = 4  # images
 _SHARE, _LEAST = 6, 24  # a crop's side: that part of the image's shorter side, but so many pixels
+_PERFECT = 100.0  # dB, more than any error in 8 bits gives: that of no error, which files call null
 _SCORED = {"y": "on Y", "y-rounded": "on Y rounded to 8 bits", "rgb": "on RGB"}
 _LABELS = {BASELINE: "baseline", LWDNA: "LW-DNA"}
 
@@ -46,7 +47,7 @@ def pictures(folder: Path, results: Sequence[dict[str, Any]]) -> list[Picture]:
 
     def gain(image: tuple[str, str]) -> float:
         first, last = (scores[arm][image]["psnr"] for arm in (arms[0], LWDNA if LWDNA in arms else arms[-1]))
-        return (last or 0) - (first or 0)  # null: no error at all
+        return (_PERFECT if last is None else last) - (_PERFECT if first is None else first)
 
     # the greatest losses and the greatest gains, in equal numbers
     ranked = sorted(shared, key=gain)

@@ -112,18 +112,20 @@ class Tiles:
                 f"sees {self._field.radius} pixels to every side"
             )
         whole: Tensor | None = None
-        for place in itertools.product(*(range(0, length, core) for length in size)):
-            crop = [slice(max(0, at - halo), at + core + halo) for at in place]
+        cores = [length if length <= self.side else core for length in size]
+        for place in itertools.product(*(range(0, length, step) for length, step in zip(size, cores, strict=True))):
+            crop = [slice(max(0, at - halo), at + step + halo) for at, step in zip(place, cores, strict=True)]
             seen = images[:, :, *crop]
             tile = self._restored(seen)
             scale = tile.shape[2] // seen.shape[2]
             if whole is None:
                 whole = tile.new_empty(*tile.shape[:2], *(scale * length for length in size))
             inner = [
-                slice(scale * (at - cut.start), scale * (at + core - cut.start))
-                for at, cut in zip(place, crop, strict=True)
+                slice(scale * (at - cut.start), scale * (at + step - cut.start))
+                for at, step, cut in zip(place, cores, crop, strict=True)
             ]
-            whole[:, :, *(slice(scale * at, scale * (at + core)) for at in place)] = tile[:, :, *inner]
+            outer = [slice(scale * at, scale * (at + step)) for at, step in zip(place, cores, strict=True)]
+            whole[:, :, *outer] = tile[:, :, *inner]
         assert whole is not None
         return whole
 
