@@ -175,6 +175,20 @@ def test_traps_of_super_resolution(data_folder: Path) -> None:
     assert mean(psnr, repeated, "y", 4) - right == pytest.approx(0.095, abs=0.002)
 
 
+def test_traps_of_resizing(data_folder: Path) -> None:
+    """Without antialiasing, torch's cubic kernel is OpenCV's: another baseline, and aliased low resolution."""
+    pairs = enlarged(data_folder, "Set5", 4)
+    right = mean(psnr, pairs, "y", 4)
+    folder, aliased, sharper = data_folder / "restoration" / "Set5", [], []
+    for path, (_, target) in zip(image_files(folder / "HR"), pairs, strict=True):
+        given = read_tensor(folder / "LRx4" / path.name)
+        low = quantized(F.interpolate(target[None].double(), scale_factor=1 / 4, mode="bicubic")[0])
+        aliased.append((bicubic(low, 4), target))
+        sharper.append((quantized(F.interpolate(given[None].double(), scale_factor=4, mode="bicubic")[0]), target))
+    assert mean(psnr, sharper, "y", 4) - right == pytest.approx(0.202, abs=1e-3)
+    assert mean(psnr, aliased, "y", 4) - right == pytest.approx(-0.629, abs=1e-3)
+
+
 def evaluated(metric: RestorationQuality, *batches: tuple[dict[str, Any], list[Any]]) -> dict[str, float]:
     for batch, images in batches:
         metric.process(batch, [{"images": images}])

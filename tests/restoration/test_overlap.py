@@ -87,3 +87,24 @@ def test_the_table_and_the_search_agree_on_real_sets(data_folder: Path) -> None:
     test = {f"crop/{path.stem}": thumbnail(read_tensor(path)) for path in crops[:25]}
     pairs = [(o.training, o.test) for o in overlaps(training, test)]
     assert pairs == sorted(zip(whole, (f"crop/test_{number:03}" for number in range(1, 20)), strict=True))
+
+
+@pytest.mark.slow
+def test_the_threshold_lies_between_copies_and_others(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pairs of BSDS500's training part with BSD400's crops, and with the test sets, of which it holds none."""
+    folder = data_folder / "restoration"
+
+    def small(name: str, *below: str) -> dict[str, Tensor]:
+        paths = image_files(folder.joinpath(name, *below))
+        return {f"{name}/{path.stem}": thumbnail(read_tensor(path)) for path in paths}
+
+    monkeypatch.setattr("tasks.restoration.overlap.THRESHOLD", -1.0)
+    whole = small("BSDS500_train")
+    stems = sorted([*(name.rpartition("/")[2] for name in whole), "12003", "302003"])
+    matches = overlaps(whole, small("Train400"))
+    assert len(matches) == 198
+    for match in matches:
+        assert stems.index(match.training.rpartition("/")[2]) + 1 == int(match.test[-3:])
+        assert match.correlation is not None and match.correlation > 0.74
+    others = {**small("Set5", "HR"), **small("Set14", "HR"), **small("Set12"), **small("BSD68")}
+    assert 0.5 < max(match.correlation or 0 for match in overlaps(whole, others)) < 0.63
