@@ -1,0 +1,8 @@
+"""EDSR at scale 2 on BSDS500's training part: 4,000 steps."""
+
+_base_ = "../../../tasks/restoration/configs/edsr_x4_div2k_short.py"
+
+experiment = dict(network="edsr_x2")
+train_dataloader = dict(dataset=dict(sets=["BSDS500"], on_disk=False, held_out=["Set5", "Set14"], scale=2, count=3_200))
+val_dataloader = dict(dataset=dict(sets=["Set5", "Set14"], scale=2))
+val_evaluator = dict(border=2)

@@ -1,0 +1,122 @@
+"""The page's figures, as SVG files that read on white and on dark."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lwdna_core.compare.arms import BASELINE, LWDNA
+from lwdna_core.compare.wording import points
+
+if TYPE_CHECKING:
+    from benchmarks.evidence.page import Section
+
+BETTER, WORSE, NEITHER = "#1a7f37", "#b42318", "#57606a"
+STYLE: Any = {
+    "svg.fonttype": "path", "svg.hashsalt": "lwdna", "font.size": 9, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.grid": True, "grid.color": "#d0d7de", "axes.axisbelow": True,
+    "legend.frameon": False, "savefig.facecolor": "white",
+}  # fmt: skip
+_COLORS = {"better": BETTER, "worse": WORSE}
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as a file; the same one for the same content."""
+    written = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(written, format="svg", metadata={"Date": None})
+    return written.getvalue()
+
+
+def bars(axes: Axes, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Paired differences from top to bottom, with their intervals over seeds; colour is the verdict."""
+    axes.axvline(0, color="#24292f", linewidth=0.8)
+    for place, (_, pair) in enumerate(rows):
+        color = _COLORS.get(pair["verdict"], NEITHER)
+        if pair["low"] is not None:
+            axes.plot([pair["low"], pair["high"]], [place, place], color=color, linewidth=2, solid_capstyle="butt")
+        axes.plot([pair["difference"]], [place], "o", color=color, markersize=5)
+    axes.set_yticks(range(len(rows)), [label for label, _ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+    near = [abs(pair["difference"]) for _, pair in rows]
+    wide = [max(abs(pair["low"]), abs(pair["high"])) for _, pair in rows if pair["low"] is not None]
+    limit = 1.1 * max(
+        [*near, *(min(w, 6 * max(near, default=0) or w) for w in wide)], default=1
+    )  # few seeds: bars leave it
+    axes.set_xlim(-limit, limit)
+
+
+def differences(pairs: Sequence[Mapping[str, Any]], unit: str) -> bytes:
+    """All paired differences of a comparison's first metric."""
+    rows = [(f"{p['arm']} − {p['vs']}", p) for p in pairs if p["difference"] is not None]
+    with matplotlib.rc_context(STYLE):
+        drawing = Figure(figsize=(7, 0.6 + 0.25 * len(rows)), layout="constrained")
+        axes = drawing.add_subplot()
+        bars(axes, rows)
+        axes.set_xlabel(f"difference, {points(unit)}".rstrip(", "))
+    return svg(drawing)
+
+
+def overview(sections: Sequence[Section]) -> bytes:
+    """LW-DNA against the baseline in every comparison, a panel for each unit."""
+    units = list(dict.fromkeys(section.unit for section in sections))
+    rows = {u: [(s.entry.title, s.pair(LWDNA, BASELINE)) for s in sections if s.unit == u] for u in units}
+    heights = [len(rows[u]) + 2.2 for u in units]
+    with matplotlib.rc_context(STYLE):
+        drawing = Figure(figsize=(7, 0.27 * sum(heights)), layout="constrained")
+        panels = drawing.subplots(len(units), 1, gridspec_kw={"height_ratios": heights}, squeeze=False)[:, 0]
+        for axes, unit in zip(panels, units, strict=True):
+            bars(axes, [(title, pair) for title, pair in rows[unit] if pair])
+            axes.set_xlabel(f"LW-DNA − baseline, {points(unit) or 'AUC'}")
+    return svg(drawing)
+
+
+def lines(
+    series: Mapping[str, Sequence[tuple[float, float, float, float]]], x: str, y: str, logarithmic: bool = False
+) -> bytes:
+    """Curves of (x, middle, low, high), the range shaded."""
+    with matplotlib.rc_context(STYLE):
+        drawing = Figure(figsize=(7, 2.8), layout="constrained")
+        axes = drawing.add_subplot()
+        for label, values in series.items():
+            xs, middles, lows, highs = zip(*values, strict=True)
+            (line,) = axes.plot(xs, middles, "o-", label=label)
+            axes.fill_between(xs, lows, highs, alpha=0.15, color=line.get_color())
+        if logarithmic:
+            axes.set_xscale("log")
+            axes.set_xticks(sorted({v[0] for values in series.values() for v in values}))
+            axes.get_xaxis().set_major_formatter("{x:g}")
+            axes.minorticks_off()
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.legend()
+    return svg(drawing)
+
+
+def with_shares(
+    rows: Sequence[tuple[str, Mapping[str, Any]]], unit: str, shares: Mapping[str, Mapping[str, float]]
+) -> bytes:
+    """Differences to the baseline beside shares in per cent, a panel each: {panel: {row: share}}."""
+    with matplotlib.rc_context(STYLE):
+        drawing = Figure(figsize=(7, 0.8 + 0.27 * len(rows)), layout="constrained")
+        panels = drawing.subplots(
+            1, 1 + len(shares), gridspec_kw={"width_ratios": [2] + [1] * len(shares)}, squeeze=False
+        )[0]
+        bars(panels[0], rows)
+        panels[0].set_xlabel(f"arm − baseline, {points(unit)}".rstrip(", "))
+        for axes, (title, values) in zip(panels[1:], shares.items(), strict=True):
+            heights = [100 * values[label] for label, _ in rows]
+            axes.barh(range(len(rows)), heights, color=NEITHER, height=0.5)
+            for place, height in enumerate(heights):
+                axes.text(height, place, f" {height:.0f}", va="center")
+            axes.set_yticks([])
+            axes.set_ylim(len(rows) - 0.5, -0.5)
+            axes.set_xlim(0, 1.25 * max([*heights, 1]))
+            axes.set_xlabel(title)
+    return svg(drawing)

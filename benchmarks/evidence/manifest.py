@@ -1,0 +1,108 @@
+"""What is compared: every comparison with its config, arms and seeds, in the order of its value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CONFIGS = Path(__file__).parent / "configs"
+MAIN = ("baseline", "lwdna", "uniform", "random", "shuffled")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Arms and seeds of one config. Several entries may share a config: their runs are of one protocol and add up.
+
+    Attributes:
+        task: whose config it is.
+        config: name of a config of the task, or of a file in `configs/` beside this module, without its ending.
+        title: of its section.
+        arms, seeds: what is run; seeds 0 .. seeds - 1.
+        fraction: share of the training set; None: all of it.
+        large: for a GPU: hours on a CPU.
+    """
+
+    task: str
+    config: str
+    title: str
+    arms: tuple[str, ...] = MAIN
+    seeds: int = 3
+    fraction: float | None = None
+    large: bool = False
+
+    @property
+    def name(self) -> str:
+        """What its results are called: entries that share them are of one protocol."""
+        return self.config if self.fraction is None else f"{self.config}_fraction{self.fraction:g}"
+
+    @property
+    def source(self) -> str:
+        """The config as `lwdna compare` takes it: a path below the checkout, or a name."""
+        path = CONFIGS / f"{self.config}.py"
+        return str(path.relative_to(Path(__file__).parents[2])) if path.exists() else self.config
+
+
+CLASSIFICATION, RESTORATION, TRACKING = "classification", "restoration", "tracking"
+RESNET8 = "resnet8_cifar10_tenth"
+TENTH = 0.1
+FLOORS = ("lwdna-floor0.2", "lwdna-floor0.3", "lwdna", "lwdna-floor0.45")
+WIDTHS = ("lwdna-width1.5", "lwdna", "lwdna-width3")
+CRITERIA = (
+    "lwdna", "lwdna-noclassifier", "lwdna-hypernet", "lwdna-gate", "lwdna-magnitude", "lwdna-value",
+    "random", "shuffled",
+)  # fmt: skip
+FRACTIONS = (0.025, 0.05, TENTH, 0.2)
+
+
+def _large(task: str, config: str, title: str, seeds: int = 3) -> Comparison:
+    return Comparison(task, config, title, seeds=seeds, large=True)
+
+
+COMPARISONS = (
+    # On a CPU: minutes a run.
+    Comparison(CLASSIFICATION, RESNET8, "ResNet-8, CIFAR-10, a tenth of the images", fraction=TENTH),
+    Comparison(RESTORATION, "edsr_small_x2_photos_short", "EDSR-small x2, scikit-image's photographs"),
+    Comparison(RESTORATION, "dncnn_small_photos_short", "DnCNN-small, sigma 25, scikit-image's photographs"),
+    Comparison(CLASSIFICATION, "resnet20_digits", "ResNet-20, handwritten digits", seeds=5),
+    Comparison(TRACKING, "siamfc_small_composed_short", "SiamFC-small, composed sequences"),
+    Comparison(CLASSIFICATION, RESNET8, "the floor", FLOORS, fraction=TENTH),
+    Comparison(CLASSIFICATION, RESNET8, "criteria", CRITERIA, fraction=TENTH),
+    Comparison(CLASSIFICATION, RESNET8, "the width", WIDTHS, fraction=TENTH),
+    Comparison(CLASSIFICATION, RESNET8, "channels in multiples of 8", ("lwdna-align8",), fraction=TENTH),
+    Comparison(
+        CLASSIFICATION,
+        "resnet8_cifar10_hypernet_start",
+        "ResNet-8 from the hypernetwork's weights",
+        ("lwdna",),
+        fraction=TENTH,
+    ),
+    *(
+        Comparison(
+            CLASSIFICATION, RESNET8, f"ResNet-8, CIFAR-10, {f:.1%} of the images", ("baseline", "lwdna"), fraction=f
+        )
+        for f in FRACTIONS
+        if f != TENTH
+    ),
+    # On a GPU: minutes a run as well.
+    _large(CLASSIFICATION, "resnet20_cifar10_short", "ResNet-20, CIFAR-10"),
+    _large(RESTORATION, "edsr_small_x2_bsds", "EDSR-small x2, BSDS500"),
+    _large(RESTORATION, "dncnn_sigma25_train400_brief", "DnCNN, sigma 25, Train400"),
+    _large(CLASSIFICATION, "mobilenetv2_tiny10", "MobileNetV2, 10 classes of Tiny-ImageNet"),
+    _large(TRACKING, "siamfc_stills_short", "SiamFC trained on still images, real sequences"),
+    _large(CLASSIFICATION, "vgg16_bn_cifar10_short", "VGG-16-BN, CIFAR-10"),
+    _large(CLASSIFICATION, "mobilenetv2_cifar10_short", "MobileNetV2, CIFAR-10"),
+    _large(CLASSIFICATION, "regnetx_200mf_tiny10", "RegNetX-200MF, 10 classes of Tiny-ImageNet"),
+    _large(RESTORATION, "srresnet_x4_bsds", "SRResNet x4, BSDS500"),
+    _large(RESTORATION, "dncnn_sigma50_train400_brief", "DnCNN, sigma 50, Train400"),
+    _large(CLASSIFICATION, "resnet56_cifar10_short", "ResNet-56, CIFAR-10"),
+    _large(CLASSIFICATION, "densenet40_12_cifar10_short", "DenseNet-40, CIFAR-10"),
+    _large(RESTORATION, "edsr_x2_bsds", "EDSR x2, BSDS500"),
+    _large(RESTORATION, "edsr_small_x4_bsds", "EDSR-small x4, BSDS500"),
+    _large(RESTORATION, "srresnet_x2_bsds", "SRResNet x2, BSDS500"),
+    _large(RESTORATION, "edsr_x4_bsds", "EDSR x4, BSDS500"),
+    _large(CLASSIFICATION, "resnet20_cifar100_short", "ResNet-20, CIFAR-100"),
+    _large(CLASSIFICATION, "vgg16_bn_cifar100_short", "VGG-16-BN, CIFAR-100"),
+    _large(CLASSIFICATION, "mobilenetv2_cifar100_short", "MobileNetV2, CIFAR-100"),
+    _large(CLASSIFICATION, "resnet56_cifar100_short", "ResNet-56, CIFAR-100"),
+    _large(CLASSIFICATION, "densenet40_12_cifar100_short", "DenseNet-40, CIFAR-100"),
+)
