@@ -132,7 +132,7 @@ def test_harness(
     config = tmp_path / "harness.py"
     config.write_text(CONFIG.format(base=str(base), batch=batch, steps=steps))
     words = ["compare", "classification", str(config), "--arms", "baseline", "--seeds", "1", "--device", device]
-    assert main([*words, "--work-dir", str(tmp_path / "out"), *["--amp"] * (device == "cuda")]) == 0
+    assert main([*words, "--work-dir", str(tmp_path / "out"), *["--amp", "bfloat16"][: 2 * (device == "cuda")]]) == 0
     harness, bare = zip(*BareLoopInTurn.seconds[WARM_UP:], strict=True)
     assert len(harness) >= ROUNDS
     found = paired_ratio(bare, harness)  # the harness's speed over the bare loop's

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from lwdna_core.commands.options import count
+from lwdna_core.compare.task import Task, find_task, tasks
 from lwdna_core.errors import LwdnaError
 
 DESCRIPTION = """\
@@ -75,6 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="who started the processes that share each batch",
     )
     parser.add_argument("--vis", choices=("tensorboard",), help="write the curves for a viewer, too")
+    parser.set_defaults(flags=[])
+    flags: dict[str, list[str]] = {}
+    for task in tasks().values():
+        for flag, (_, text) in task.flags.items():
+            flags.setdefault(flag, []).append(f"{task.name}: {text}")
+    for flag, texts in flags.items():
+        parser.add_argument(f"--{flag}", dest="flags", action="append_const", const=flag, help="; ".join(texts))
 
 
 def _fraction(text: str) -> float:
@@ -88,14 +96,13 @@ def _fraction(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    from lwdna_core.compare.task import find_task
-
     task = find_task(args.task)
     if args.list:
         return _list(args.task)
     if args.parallel > 1 and args.launcher != "none":
         raise LwdnaError("--parallel and --launcher exclude each other: one shares a device, the other a batch")
 
+    options = (*args.cfg_options, *(_option(task, flag) for flag in args.flags))
     if args.vis and importlib.util.find_spec(args.vis) is None:
         raise LwdnaError(f"--vis {args.vis} needs the package {args.vis}: pip install 'lwdna[{args.vis}]'")
 
@@ -116,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
         requests = [
             Request(
                 task=args.task,
-                recipe=Recipe(_lasting(config), tuple(args.cfg_options), args.max_steps, None, args.amp, args.compile),
+                recipe=Recipe(_lasting(config), options, args.max_steps, None, args.amp, args.compile),
                 seeds=args.seeds,
                 arms=args.arms and tuple(args.arms),
                 work_dir=args.work_dir,
@@ -145,6 +152,14 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _option(task: Task, flag: str) -> str:
+    """What a task's own flag stands for, as --cfg-options has it."""
+    if flag not in task.flags:
+        having = ", ".join(other.name for other in tasks().values() if flag in other.flags)
+        raise LwdnaError(f"--{flag}: {task.name} has no such flag; tasks that have: {having}")
+    return task.flags[flag][0]
+
+
 def _lasting(config: str) -> str:
     """A name, or a path that holds in other folders too: runs are tested again from anywhere."""
     return str(Path(config).resolve()) if config.endswith(".py") else config
@@ -152,7 +167,6 @@ def _lasting(config: str) -> str:
 
 def _list(name: str) -> int:
     from lwdna_core.compare.arms import ARMS
-    from lwdna_core.compare.task import find_task
 
     task = find_task(name)
     configs = task.configs()

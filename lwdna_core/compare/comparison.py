@@ -54,7 +54,8 @@ def compare_results(task: Task, results: Sequence[dict[str, Any]]) -> dict[str, 
                 {"arm": arm, "vs": reference, "metric": name, "difference": difference.mean, "low": difference.low,
                  "high": difference.high, "n": difference.n, "method": METHOD,
                  "verdict": verdict(difference, metric.higher_is_better),
-                 "bootstrap": asdict(bootstrap) if bootstrap else None, "seeds_needed": seeds_needed(difference)}
+                 "bootstrap": asdict(bootstrap) if bootstrap else None, "seeds_needed": seeds_needed(difference),
+                 "cost": _cost(arms[arm], arms[reference], name)}
             )  # fmt: skip
     return {
         "format": FORMAT,
@@ -91,6 +92,16 @@ def _pairs(arms: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from ((arm, BASELINE) for arm in arms if arm != BASELINE)
     if LWDNA in arms:
         yield from ((LWDNA, arm) for arm in arms if arm not in (BASELINE, LWDNA))
+
+
+def _cost(arm: dict[str, Any], reference: dict[str, Any], metric: str) -> dict[str, float] | None:
+    """The arm's share of the reference's MACs and parameters, by their means over the seeds that the difference has."""
+    values = [a["metrics"][metric]["values"] for a in (arm, reference)]
+    seeds = [s for s in values[0].keys() & values[1].keys() if values[0][s] is not None and values[1][s] is not None]
+    if not seeds:
+        return None
+    sums = {key: [sum(a["networks"][s][key] for s in seeds) for a in (arm, reference)] for key in ("macs", "params")}
+    return {key: own / other for key, (own, other) in sums.items()}
 
 
 def _items(results: Sequence[dict[str, Any]], arm: str, metric: str) -> dict[str, dict[str, float]]:

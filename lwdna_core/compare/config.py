@@ -18,11 +18,12 @@ from lwdna_core.errors import LwdnaError
 _SHRINK: dict[str, type | tuple[type, ...]] = {
     "macs": (int, float), "params": (int, float, type(None)), "width": (int, float), "criterion": str,
     "floor": (int, float), "classifier_floor": (int, float), "floors": dict, "ceilings": dict, "min_channels": int,
-    "align": int, "freeze": (list, tuple), "classifier": bool, "embedding": int, "batches": int,
+    "align": int, "freeze": (list, tuple), "classifier": bool, "embedding": int, "batches": int, "batch_size": int,
 }  # fmt: skip
-"""What `experiment.shrink` may hold: arguments of `lwdna_core.shrink.find`, and the number of batches."""
+"""What `experiment.shrink` may hold: arguments of `lwdna_core.shrink.find`, the number of batches and their size."""
 _EXPERIMENT = ("network", "options", "input", "init", "shrink", "arms", "seeds")
 _LOADER = ("dataset", "batch_size", "num_workers")
+_MAY_BE_NEW = ("train_dataloader.num_workers", "val_dataloader.num_workers", "sync_bn", "env_cfg.cudnn_benchmark")
 _NEEDED = (
     "model", "train_dataloader.dataset.type", "train_dataloader.batch_size", "train_cfg.max_epochs", "optim_wrapper",
     "val_dataloader.dataset.type", "val_dataloader.batch_size", "val_cfg", "val_evaluator",
@@ -62,7 +63,8 @@ class Experiment:
         inputs: shapes of the network's inputs, without the batch dimension.
         init: weights of a searched arm at step 0: "fresh" draws them by the network's own rule, "hypernet" takes those
             that the hypernetwork generated in the search.
-        shrink: keyword arguments of `lwdna_core.shrink.find`, and `batches`: how many training batches it sees.
+        shrink: keyword arguments of `lwdna_core.shrink.find`, and `batches`: how many training batches it sees; where
+            `batch_size` is there, they are of that size instead of the training's.
         arms, seeds: what to compare if the command line does not say.
         known_arms: the registered arms and the config's own.
         max_steps: length of a run in optimiser steps; None leaves the recipe's own.
@@ -117,32 +119,32 @@ def load_experiment(
     for key in _NEEDED:
         _look_up(cfg, key, path)
     for key in _UNREAD:
-        _expect(
-            path,
-            key,
-            cfg.get(key) is None,
-            "no such key: runs start from scratch and end with val_evaluator",
-            cfg.get(key),
-        )
-    for key in cfg.get("default_hooks", {}):
-        _expect(
-            path,
-            f"default_hooks.{key}",
-            key == "checkpoint",
-            "checkpoint alone; other hooks are custom_hooks",
-            cfg.default_hooks[key],
-        )
+        expected = "no such key: runs start from scratch and end with val_evaluator"
+        _expect(path, key, cfg.get(key) is None, expected, cfg.get(key))
+    hooks = cfg.get("default_hooks", {})
+    _expect(path, "default_hooks", isinstance(hooks, dict), "a dict", hooks)
+    for key, value in hooks.items():
+        sound = key == "checkpoint"
+        _expect(path, f"default_hooks.{key}", sound, "checkpoint alone; other hooks are custom_hooks", value)
+    for key in ("max_epochs", "val_interval"):
+        value = cfg.train_cfg.get(key, 1)
+        _expect(path, f"train_cfg.{key}", _positive(value), "a positive int", value)
+    _expect(path, "sync_bn", cfg.get("sync_bn") in (None, "torch"), "'torch' or nothing", cfg.get("sync_bn"))
     if not cfg.train_cfg.get("by_epoch", "type" not in cfg.train_cfg):
         raise LwdnaError(f"{path}: train_cfg: expected by_epoch=True; runs are counted in epochs")
     for key in ("train_dataloader", "val_dataloader"):
         for name in cfg[key]:
             if name not in _LOADER:
                 raise LwdnaError(f"{path}: {key}.{name}: a data set's own loader knows only {', '.join(_LOADER)}")
+        size, workers = cfg[key].batch_size, cfg[key].get("num_workers", 0)
+        _expect(path, f"{key}.batch_size", _positive(size), "a positive int", size)
+        _expect(path, f"{key}.num_workers", type(workers) is int and workers >= 0, "an int from 0 on", workers)
+        _expect(path, f"{key}.dataset.type", isinstance(cfg[key].dataset.type, str), "a name", cfg[key].dataset.type)
         if cfg[key].dataset.type not in plug.datasets and ":" not in cfg[key].dataset.type:
             raise unknown(f"data set of {path}:", cfg[key].dataset.type, plug.datasets)
     if amp:
-        # 1.0: bfloat16 has float32's range and needs no scale
-        scale = {"loss_scale": "dynamic" if amp == "float16" else 1.0}
+        # bfloat16 has float32's range: no scale, and no wait for the device at every step to learn whether it held
+        scale = {"loss_scale": "dynamic" if amp == "float16" else {"enabled": False}}
         cfg.optim_wrapper = {**cfg.optim_wrapper, "type": "AmpOptimWrapper", "dtype": amp, **scale}
     if compile:
         cfg.compile = True
@@ -154,14 +156,17 @@ def load_experiment(
     if shrink.get("params") is not None:
         shrink.pop("macs", None)  # one budget: that of parameters comes first
     network_options = settings.get("options", {})
-    _expect(path, "experiment.options", type(network_options) is ConfigDict or not network_options, "a dict")
+    sound = isinstance(network_options, dict) or network_options is None
+    _expect(path, "experiment.options", sound, "a dict", network_options)
     init = settings.get("init", "fresh")
     _expect(path, "experiment.init", init in INITS, f"one of {', '.join(INITS)}", init)
-    _expect(path, "experiment.network", isinstance(settings.network, str) and settings.network, "a str")
+    _expect(path, "experiment.network", isinstance(settings.network, str), "a str", settings.network)
     _expect(path, "experiment.seeds", _positive(settings.seeds), "a positive int", settings.seeds)
     known, arms = dict(ARMS), []
+    sound = isinstance(settings.arms, list | tuple) and all(isinstance(arm, str | dict) for arm in settings.arms)
+    _expect(path, "experiment.arms", sound, "a list of names, or dicts of a name and shrink settings", settings.arms)
     for arm in settings.arms:
-        if not isinstance(arm, str):
+        if isinstance(arm, dict):
             own = {key: value for key, value in arm.items() if key != "name"}
             known[arm.get("name", "")] = searched(arm.get("name", ""), _check_shrink(path, "experiment.arms", own))
         arms.append(arm if isinstance(arm, str) else arm["name"])
@@ -170,7 +175,7 @@ def load_experiment(
         name=path.stem,
         cfg=cfg,
         network=settings.network,
-        options=dict(network_options),
+        options=dict(network_options or {}),
         inputs=_inputs(path, settings.input),
         init=init,
         shrink=shrink,
@@ -206,20 +211,23 @@ def check_arms(arms: Sequence[str], known: Mapping[str, Arm]) -> tuple[str, ...]
 
 
 def _check_shrink(path: Path, where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    _expect(path, where, isinstance(settings, Mapping), "a dict", settings)
     for key, value in settings.items():
         if key not in _SHRINK:
             raise unknown(f"key of {where} in {path}:", key, _SHRINK)
-        if not isinstance(value, _SHRINK[key]):
+        if not isinstance(value, _SHRINK[key]) or (isinstance(value, bool) and _SHRINK[key] is not bool):
             raise LwdnaError(f"{path}: {where}.{key} cannot be {value!r}")
-    if "batches" in settings:
-        _expect(path, f"{where}.batches", _positive(settings["batches"]), "a positive int", settings["batches"])
+    for key in ("batches", "batch_size"):
+        if key in settings:
+            _expect(path, f"{where}.{key}", _positive(settings[key]), "a positive int", settings[key])
     return settings.to_dict() if isinstance(settings, ConfigDict) else dict(settings)
 
 
 def _inputs(path: Path, value: Any) -> tuple[tuple[int, ...], ...]:
     """One shape, or a list of shapes."""
-    shapes = [value] if value and not isinstance(value[0], list | tuple) else value
-    sound = bool(shapes) and all(shape and all(_positive(size) for size in shape) for shape in shapes)
+    listed = isinstance(value, list | tuple) and bool(value)
+    shapes = [value] if listed and not isinstance(value[0], list | tuple) else value
+    sound = listed and all(isinstance(shape, list | tuple) and shape and all(map(_positive, shape)) for shape in shapes)
     _expect(path, "experiment.input", sound, "a shape such as (3, 32, 32), or several", value)
     return tuple(tuple(shape) for shape in shapes)
 
@@ -244,7 +252,7 @@ def _look_up(cfg: Config, key: str, path: Path) -> None:
 def _merge(cfg: Config, options: Sequence[str]) -> None:
     """Merge "a.b=value" options into `cfg`, where they must meet an existing key: a typing error would go unnoticed.
 
-    The keys of `experiment` that have a default need not be there.
+    Those that have a default need not be there.
     """
     if not options:
         return
@@ -256,8 +264,8 @@ def _merge(cfg: Config, options: Sequence[str]) -> None:
             raise LwdnaError(f"--cfg-options {option}: expected KEY=VALUE")
         node: Any = cfg
         parts = key.split(".")
-        if parts[0] == "experiment" and len(parts) > 1 and parts[1] in ("init", "options", "shrink"):
-            continue  # these may be new; what they may be called is checked with the rest of the config
+        if (parts[0] == "experiment" and parts[1:2] in (["init"], ["options"], ["shrink"])) or key in _MAY_BE_NEW:
+            continue  # what they may be called is checked with the rest of the config
         for part in parts:
             known = _keys(node)
             if part not in known:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import time
 from collections.abc import Sequence
-from itertools import islice
+from itertools import chain, islice, repeat
 
 import torch
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from rich.console import Console
 from rich.table import Table
@@ -74,18 +76,27 @@ def _share(experiment: Experiment, arm: str) -> float:
 
 
 def _seconds_per_step(experiment: Experiment, device: str) -> float:
-    """Forward, backward and preprocessing of the baseline, on real batches."""
+    """Whole training steps of the baseline, as its runs take them (in their precision, compiled), on real batches."""
+    cfg = copy.deepcopy(experiment.cfg)
     network = baseline(experiment)
-    model = MODELS.build(experiment.cfg.model, default_args={"network": network}).to(device).train()
-    started = 0.0
-    for step, batch in enumerate(islice(training_loader(experiment, 0, device), _STEPS + 1)):
-        if step == 1:
-            started = time.perf_counter()
-        losses = model(**model.data_preprocessor(batch, True), mode="loss")
-        losses["loss"].backward()
+    if cfg.pop("compile", False):
+        network.compile()
+    model = MODELS.build(cfg.model, default_args={"network": network}).to(device).train()
+    optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+
+    def now() -> float:
         if device.startswith("cuda"):
-            torch.cuda.synchronize()
-    return (time.perf_counter() - started) / max(1, step) if step else 0.0
+            torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    # a set of fewer batches is gone through again
+    for step, batch in enumerate(
+        islice(chain.from_iterable(repeat(training_loader(experiment, 0, device))), _STEPS + 1)
+    ):
+        if step == 1:
+            started = now()
+        model.train_step(batch, optimizer)
+    return (now() - started) / _STEPS
 
 
 def _clock(seconds: float) -> str:

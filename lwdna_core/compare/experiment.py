@@ -12,17 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import barrier, get_rank
+from mmengine.dist import barrier, get_rank, get_world_size
+from mmengine.registry import MODELS
 from rich.console import Console
 
 from lwdna_core.compare.comparison import compare_results
 from lwdna_core.compare.config import Experiment, Recipe, check_arms, load_experiment
+from lwdna_core.compare.parts import check_parts
 from lwdna_core.compare.progress import Display, Progress
 from lwdna_core.compare.protocol import differences, fingerprint, protocol
 from lwdna_core.compare.results import FORMAT, read_json, write_json
-from lwdna_core.compare.runner import Run, run_steps, train
+from lwdna_core.compare.runner import Run, run_steps, train, training_loader
 from lwdna_core.compare.schedule import scale_schedulers
-from lwdna_core.compare.search import check_searches, choose_channels
+from lwdna_core.compare.search import check_searches, choose_channels, source
+from lwdna_core.compare.sharing import check_shares
 from lwdna_core.compare.summary import print_comparison
 from lwdna_core.compare.task import Task
 from lwdna_core.compare.workers import Workers, cores
@@ -84,8 +87,14 @@ def run_experiment(request: Request, console: Console) -> int:
 def check_request(request: Request) -> tuple[Experiment, dict[str, Any]]:
     """What the request leads to: the experiment and its protocol. Raises LwdnaError as `run_experiment` does."""
     experiment = load_experiment(request.task, **asdict(request.recipe))
+    check_parts(experiment)
+    if check := getattr(MODELS.get(experiment.cfg.model.type), "check", None):
+        check(experiment.cfg.model)  # what only its class knows: or it would be found after the search
     hashed = protocol(experiment)
     make_grid(request, experiment, fingerprint(hashed))
+    check_shares(training_loader(experiment, 0, "cpu"))
+    if experiment.cfg.get("sync_bn") and get_world_size() > 1 and not request.device.startswith("cuda"):
+        raise LwdnaError(f"sync_bn: torch's works on GPUs alone, not on {request.device}")
     if steps := request.recipe.max_steps:  # or a schedule that cannot be scaled would be found after the search
         scale_schedulers(experiment.cfg.get("param_scheduler"), experiment.cfg.train_cfg.max_epochs, 1, steps)
     _check_folder(comparison_folder(request, experiment), experiment, hashed, request.resume)
@@ -154,9 +163,18 @@ def _in_processes(by_seed: list[list[Run]], request: Request, display: Display) 
 def prepare(runs: list[Run], display: Display) -> set[str]:
     """Choose the channels of one seed's arms, searches included. Returns the arms that failed."""
     experiment = load_experiment(runs[0].task, **asdict(runs[0].recipe))
+    failed: dict[Path, str] = {}  # searches, which several arms may need
 
     def work(run: Run) -> None:
-        choose_channels(run, experiment, display)
+        found = source(experiment, run)
+        if found in failed:
+            raise LwdnaError(f"its search failed: {failed[found]}")
+        try:
+            choose_channels(run, experiment, display)
+        except Exception as error:
+            if found and not found.exists():
+                failed[found] = str(error) or type(error).__name__
+            raise
 
     return {run.arm for run in runs if not _guarded(run, work, display)}
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import itertools
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.dist import get_dist_info
-from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.model import is_model_wrapper
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch import nn
@@ -24,12 +25,15 @@ from lwdna_core.compare.randomness import NETWORK, RandomnessHook, reseed
 from lwdna_core.compare.recorder import Recorder
 from lwdna_core.compare.results import FORMAT, commit, environment, write_json
 from lwdna_core.compare.schedule import Limited, scale_schedulers
+from lwdna_core.compare.sharing import SharedBatch, SharedModel
+from lwdna_core.compare.workers import own_cores
 from lwdna_core.data.dataset import Loader
 from lwdna_core.errors import LwdnaError
 from lwdna_core.export import save
 from lwdna_core.networks import build_network
 from lwdna_core.shrink import ChannelConfig
 
+_MOST_WORKERS = 16  # that start unasked; training and validation have their own
 _PASSES = 3  # a training step costs a forward pass and twice as much backwards (gradients of inputs and of weights)
 _names = itertools.count()
 
@@ -72,6 +76,7 @@ def train(run: Run, line: Line) -> dict[str, Any]:
     recorder = Recorder(line, (run.fingerprint, run.arm, str(run.seed)))
     on_gpu = run.device.startswith("cuda")
     if on_gpu:
+        torch.cuda.set_device(torch.device(run.device).index or 0)  # or pinned memory and kernels would go by another
         torch.cuda.reset_peak_memory_stats(run.device)
     runner = _build_runner(run, experiment, network, loader, recorder, line)
     try:
@@ -135,6 +140,12 @@ def build_arm(experiment: Experiment, channels: ChannelConfig, run: Run) -> nn.M
     network = build_network(experiment.network, **experiment.options)
     reseed(run.seed, NETWORK, 1)
     network = channels.apply(network, initialise=True)
+    params = sum(parameter.numel() for parameter in network.parameters())
+    if params != channels.found.params:
+        raise LwdnaError(
+            f"{run.folder / 'channels.json'}: the network has {params:,} parameters with these channels, and had "
+            f"{channels.found.params:,} before: does {experiment.network} build the same network every time?"
+        )
     start = run.folder / START
     if experiment.init == "hypernet" and start.exists():
         from safetensors.torch import load_model
@@ -144,20 +155,32 @@ def build_arm(experiment: Experiment, channels: ChannelConfig, run: Run) -> nn.M
 
 
 def training_loader(
-    experiment: Experiment, seed: int, device: torch.device | str, shard: tuple[int, int] | None = None
+    experiment: Experiment,
+    seed: int,
+    device: torch.device | str,
+    shard: tuple[int, int] | None = None,
+    batch_size: int | None = None,
 ) -> Loader:
-    """The config's training data (this process's part of every batch), in the order that belongs to the seed."""
+    """The config's training data (this process's part of every batch), in the order that belongs to the seed.
+
+    `batch_size` is the config's where it is not given.
+    """
     settings, data = experiment.cfg.train_dataloader, load_set(experiment, "train_dataloader")
     if experiment.train_fraction is not None:
         data = data.subset(experiment.train_fraction, seed)
-    workers = settings.get("num_workers", 0)
-    return data.loader(settings.batch_size, device, seed=seed, shard=shard or get_dist_info(), workers=workers)
+    size = batch_size or settings.batch_size
+    return data.loader(size, device, seed=seed, shard=shard or get_dist_info(), workers=_workers(settings))
 
 
 def held_out_loader(experiment: Experiment, device: torch.device | str) -> Loader:
     """The config's validation data (this process's part), in their own order."""
     settings, data = experiment.cfg.val_dataloader, load_set(experiment, "val_dataloader")
-    return data.loader(settings.batch_size, device, shard=get_dist_info(), workers=settings.get("num_workers", 0))
+    return data.loader(settings.batch_size, device, shard=get_dist_info(), workers=_workers(settings))
+
+
+def _workers(settings: Mapping[str, Any]) -> int:
+    """`num_workers`, by default the cores that this process has for itself."""
+    return int(settings.get("num_workers", min(_MOST_WORKERS, own_cores())))
 
 
 def run_steps(experiment: Experiment) -> int:
@@ -177,8 +200,10 @@ class QuietRunner(Runner):  # type: ignore[misc]
     def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:
         if get_dist_info()[1] == 1:
             return model
+        if self.cfg.get("sync_bn"):
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         device = next(model.parameters()).device
-        wrapped: nn.Module = MMDistributedDataParallel(
+        wrapped: nn.Module = SharedModel(
             module=model, device_ids=[device.index] if device.type == "cuda" else None, broadcast_buffers=False
         )
         return wrapped
@@ -205,6 +230,7 @@ def _build_runner(
         batches = Limited(loader, steps)
     interval = cfg.get("default_hooks", {}).get("checkpoint", {}).get("interval", 1)
     processes = get_dist_info()[1]
+    sharing = [SharedBatch()] if processes > 1 else []
     allow_mmengine_checkpoints()
     reseed(run.seed, NETWORK, 2)  # building the network drew more or fewer numbers, arm by arm
     if cfg.pop("compile", False):  # or mmengine would compile the whole step as well
@@ -225,10 +251,11 @@ def _build_runner(
         # The recorder does what these four are for, once an epoch; at every step they would synchronise the device.
         default_hooks=dict.fromkeys(("runtime_info", "timer", "logger", "sampler_seed"))
         | {"checkpoint": CheckpointHook(interval)},
-        custom_hooks=[*cfg.get("custom_hooks", []), RandomnessHook(run.seed), recorder],
+        custom_hooks=[*cfg.get("custom_hooks", []), RandomnessHook(run.seed), *sharing, recorder],
         visualizer={"type": "Visualizer", "vis_backends": backends},
         randomness={"seed": run.seed},
         launcher="pytorch" if processes > 1 else "none",
+        env_cfg=cfg.get("env_cfg", {}),
         # mmengine keeps loggers and message hubs by this name, for the life of the process.
         experiment_name=f"{experiment.name}_seed{run.seed}_{run.arm}_{next(_names)}",
         load_from=str(checkpoint) if checkpoint else None,

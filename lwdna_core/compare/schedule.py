@@ -65,7 +65,9 @@ def scale_schedulers(schedulers: Any, epochs: int, steps_per_epoch: int, steps: 
             scheduler[key] = _scale(scheduler[key], factor)
         scheduler.pop("convert_to_iter_based", None)
         scheduler["by_epoch"] = False
-        scaled.append(scheduler)
+        # A part of the schedule that is over before it begins, or begins after the run, has nothing to say.
+        if scheduler.get("begin", 0) < min(steps, scheduler.get("end", steps)):
+            scaled.append(scheduler)
     return scaled
 
 

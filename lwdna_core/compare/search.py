@@ -27,6 +27,8 @@ from lwdna_core.errors import LwdnaError
 from lwdna_core.networks import build_network
 from lwdna_core.shrink import ChannelConfig, describe, find
 
+_DATA = ("batches", "batch_size")  # the shrink settings that are not arguments of `find`
+
 
 class SearchMaterial(NamedTuple):
     """What `lwdna_core.shrink.find` takes: `find(*material)`."""
@@ -40,7 +42,8 @@ class SearchMaterial(NamedTuple):
 def search_material(config: str, seed: int = 0, device: torch.device | str = "cpu") -> SearchMaterial:
     """Network, data and loss of an experiment, on the device.
 
-    The batches are those that a run of this seed begins with, augmented alike.
+    The batches are those that a run of this seed begins with, augmented alike; of another size where the
+    shrink settings name one.
 
     Args:
         config: name of a config of any task, or a path; then its data set says which task it belongs to.
@@ -52,7 +55,7 @@ def search_material(config: str, seed: int = 0, device: torch.device | str = "cp
         if config not in known:
             raise unknown("config", config, known)
         experiment = load_experiment(known[config].name, config)
-        return material(experiment, experiment.shrink["batches"], seed, device)
+        return material(experiment, experiment.shrink, seed, device)
     reasons = []
     for task in tasks().values():
         try:
@@ -60,15 +63,21 @@ def search_material(config: str, seed: int = 0, device: torch.device | str = "cp
         except LwdnaError as error:  # its data set or metric is another task's
             reasons.append(f"{task.name}: {error}")
         else:
-            return material(experiment, experiment.shrink["batches"], seed, device)
+            return material(experiment, experiment.shrink, seed, device)
     raise LwdnaError(f"{config} is a config of no task: {'; '.join(reasons)}")
 
 
-def material(experiment: Experiment, count: int, seed: int, device: torch.device | str) -> SearchMaterial:
-    """What a search works on: the experiment's network and the first `count` batches of this seed's training."""
+def material(
+    experiment: Experiment, settings: Mapping[str, Any], seed: int, device: torch.device | str
+) -> SearchMaterial:
+    """What a search works on: the experiment's network and the first batches of this seed's training.
+
+    Of the shrink settings, `batches` says how many, and `batch_size` of how many samples: by default as in training.
+    """
     preprocessor = MODELS.build(experiment.cfg.model.data_preprocessor).to(device)
     batches = []
-    for step, batch in enumerate(islice(training_loader(experiment, seed, device, (0, 1)), count)):
+    loader = training_loader(experiment, seed, device, (0, 1), settings.get("batch_size"))
+    for step, batch in enumerate(islice(loader, settings["batches"])):
         reseed(seed, STEP, 0, step)
         batches.append(preprocessor(batch, True))
     network = baseline(experiment, seed).to(device)
@@ -122,7 +131,7 @@ def search(experiment: Experiment, arm: str, seed: int, folder: Path, device: st
     if path.exists():
         return check_search(path, settings)
     line = display.begin(f"{experiment.name} seed {seed} search" + f" for {arm}" * (arm != LWDNA))
-    batches = settings.pop("batches")
+    data = {key: settings.pop(key) for key in _DATA if key in settings}
     home.mkdir(parents=True, exist_ok=True)
 
     def keep(network: nn.Module) -> None:
@@ -132,10 +141,10 @@ def search(experiment: Experiment, arm: str, seed: int, folder: Path, device: st
         save_model(network, str(home / START))
 
     receive = keep if experiment.init == "hypernet" else None
-    found = find(*material(experiment, batches, seed, device), **settings, seed=seed, receive=receive)
+    found = find(*material(experiment, data, seed, device), **settings, seed=seed, receive=receive)
     found = dataclasses.replace(
         found, network=experiment.network, options=dict(experiment.options),
-        settings={**found.settings, "batches": batches},
+        settings={**found.settings, **data},
     )  # fmt: skip
     found.save(path)
     macs, params = (getattr(found.found, key) / getattr(found.baseline, key) for key in ("macs", "params"))
@@ -143,6 +152,14 @@ def search(experiment: Experiment, arm: str, seed: int, folder: Path, device: st
     limits = f"; {found.limits}" if found.limits else ""
     line.end(f"{macs:.1%} of the MACs, {params:.1%} of the parameters, {at_floor}{limits}")
     return found
+
+
+def source(experiment: Experiment, run: Run) -> Path | None:
+    """The `channels.json` of the search that the arm of a run follows from; None where it needs no search."""
+    arm = experiment.known_arms[run.arm]
+    if arm.shrink is None and arm.shares is None and not arm.widened:
+        return None
+    return _search_folder(run.folder.parent, run.arm if arm.shrink is not None else LWDNA) / "channels.json"
 
 
 def shrink_settings(experiment: Experiment, arm: str) -> dict[str, Any]:
@@ -176,7 +193,7 @@ def check_search(path: Path, shrink: Mapping[str, Any]) -> ChannelConfig:
         for k, p in signature(find).parameters.items()
         if k in found.settings and k not in ("macs", "params")
     }
-    wanted = {**defaults, **shrink}
+    wanted = {**dict.fromkeys(_DATA), **defaults, **shrink}
     if wanted.get("macs") is None and wanted.get("params") is None:
         wanted["macs"] = signature(find).parameters["macs"].default
     for key, value in wanted.items():

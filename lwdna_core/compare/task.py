@@ -59,6 +59,8 @@ class Task:
             is asked to.
         commands: "eval" and "predict": a module with `add_arguments(parser)` and `run(args) -> exit status`; that of
             "predict" gets the run's folder as `args.run_folder`.
+        flags: of the task's own for `lwdna compare`, by name without the dashes: the option of the config that the flag
+            stands for ("train_dataloader.dataset.strict_overlap=True"), and its line in the help.
 
     Another package adds a task by an entry point of the group `lwdna.tasks` that leads to an instance of this class.
     """
@@ -73,6 +75,7 @@ class Task:
     sources: str | None = None
     pictures: str | None = None
     commands: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def metric(self, name: str) -> Metric | None:
         """How the metric called `name` is read; None for one that the task does not report."""

@@ -71,9 +71,9 @@ def plural(count: int, noun: str, ending: str = "s") -> str:
     return f"{count} {noun}{ending * (count != 1)}"
 
 
-def cost(arms: dict[str, Any], pair: dict[str, Any]) -> str:
-    """What a pair costs, in words and shares: "at lower MACs (90.0 %) and more parameters (105.0 %)"."""
-    macs, params = (_ratio(arms[pair["arm"]][key], arms[pair["vs"]][key]) for key in ("macs", "params"))
+def cost(pair: dict[str, Any]) -> str:
+    """What a pair with a difference costs, in words: "at lower MACs (90.0 %) and more parameters (105.0 %)"."""
+    macs, params = (pair["cost"][key] for key in ("macs", "params"))
     words = (
         f"at {_compare(macs, 'lower', 'equal', 'higher')} MACs ({share(macs)})",
         f"{_compare(params, 'fewer', 'as many', 'more')} parameters ({share(params)})",
@@ -111,7 +111,7 @@ def difference_sentence(comparison: dict[str, Any], pair: dict[str, Any]) -> str
         text += f", 95 % interval {bounds} (paired, Student t, {plural(pair['n'], 'seed')})"
     else:
         text += f" ({plural(pair['n'], 'seed')}, no interval)"
-    text = f"{text}: {verdict_words(pair)}, {cost(comparison['arms'], pair)}"
+    text = f"{text}: {verdict_words(pair)}, {cost(pair)}"
     return f"{text}; {more}" if (more := seeds_words(pair)) else text
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from lwdna_core.compare.progress import Display, Reporter, follow
 
 _display: Reporter
+_at_once = 1  # processes like this one, which share the machine
 
 
 class Workers:
@@ -29,7 +30,7 @@ class Workers:
         context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
         self._queue = context.Queue()
         self._listener = threading.Thread(target=follow, args=(self._queue, display), daemon=True)
-        self._pool = ProcessPoolExecutor(count, context, initializer=_start, initargs=(self._queue, threads))
+        self._pool = ProcessPoolExecutor(count, context, initializer=_start, initargs=(self._queue, threads, count))
 
     def __enter__(self) -> Workers:
         self._listener.start()
@@ -51,10 +52,10 @@ class Workers:
         return self._pool.submit(_call, work, arguments)
 
 
-def _start(queue: Any, threads: int) -> None:
-    global _display
+def _start(queue: Any, threads: int, count: int) -> None:
+    global _display, _at_once
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
-    _display = Reporter(queue)
+    _display, _at_once = Reporter(queue), count
     import torch
 
     torch.set_num_threads(threads)
@@ -67,3 +68,8 @@ def _call(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def own_cores() -> int:
+    """This process's share of them, where several runs (--parallel) or parts of one (torchrun) are at work here."""
+    return max(1, cores() // (_at_once * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import get_dist_info
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor, nn
 
+from lwdna_core.compare.sharing import draw
 from lwdna_core.errors import LwdnaError
 
 
@@ -54,6 +54,7 @@ class ImagePreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
     def forward(self, data: dict[str, Tensor], training: bool = False) -> dict[str, Tensor]:
         """Images (N, 3, H, W) -> (N, 3, H, W), or (N, 3, size, size) in training; channels last."""
         images = data["inputs"].to(self.device, non_blocking=True)
+        labels = data["labels"].to(self.device, non_blocking=True)
         if training:
             images = self._crop(images)
         images = images.float().div(255)
@@ -63,10 +64,7 @@ class ImagePreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         if training and self.cutout:
             images = self._blank(images)
         # 10 to 25 % faster than the default layout
-        return {
-            "inputs": images.contiguous(memory_format=torch.channels_last),
-            "labels": data["labels"].to(self.device, non_blocking=True),
-        }
+        return {"inputs": images.contiguous(memory_format=torch.channels_last), "labels": labels}
 
     def _crop(self, images: Tensor) -> Tensor:
         """Shift and mirror every image for itself, in one gather (six times as fast as kornia's two steps)."""
@@ -74,34 +72,30 @@ class ImagePreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         rows, columns = (side + 2 * self.pad - self.size + 1 for side in (height, width))  # places for a crop
         if rows < 1 or columns < 1:
             raise LwdnaError(f"images of {height} x {width}, padded by {self.pad}, have no crop of size {self.size}")
-        x, y = (self._draw(count).mul_(places).long() for places in (columns, rows))
-        mirrored = self._draw(count) < 0.5 if self.flip else torch.zeros(count, dtype=torch.bool)
+        x, y = (draw(count).mul_(places).long() for places in (columns, rows))
+        mirrored = draw(count) < 0.5 if self.flip else torch.zeros(count, dtype=torch.bool)
+        x, y, mirrored = _sent(torch.stack([x, y, mirrored]), images.device)[:, :, None]
         if rows == columns == 1:
-            mirrored = mirrored.to(images.device, non_blocking=True)
-            return torch.where(mirrored[:, None, None, None], images.flip(3), images) if self.flip else images
-        steps = torch.arange(self.size)
-        across = torch.where(mirrored[:, None], self.size - 1 - steps, steps) + x[:, None]
-        down = (steps + y[:, None]) * (width + 2 * self.pad)
-        across, down = (part.to(images.device, non_blocking=True) for part in (across, down))
+            return torch.where(mirrored[..., None, None] == 1, images.flip(3), images) if self.flip else images
+        steps = torch.arange(self.size, device=images.device)
+        across = torch.where(mirrored == 1, self.size - 1 - steps, steps) + x
+        down = (steps + y) * (width + 2 * self.pad)
         places = (down[:, :, None] + across[:, None, :]).view(count, 1, -1).expand(-1, channels, -1)
         picked = F.pad(images, (self.pad,) * 4).flatten(2).gather(2, places)
         return picked.view(count, channels, self.size, self.size)
 
     def _blank(self, images: Tensor) -> Tensor:
         """Set a square of every image to 0, the mean; what of the square lies outside is lost."""
-        steps = torch.arange(self.size)
-        inside = []
-        for _ in "yx":
-            start = self._draw(len(images)).mul_(self.size).long()[:, None] - self.cutout // 2
-            inside.append(((start <= steps) & (steps < start + self.cutout)).to(images.device, non_blocking=True))
-        y, x = inside
+        steps = torch.arange(self.size, device=images.device)
+        drawn = [draw(len(images)).mul_(self.size).long() - self.cutout // 2 for _ in "yx"]
+        starts = _sent(torch.stack(drawn), images.device)[:, :, None]
+        y, x = (starts <= steps) & (steps < starts + self.cutout)
         return images.masked_fill_((y[:, :, None] & x[:, None, :])[:, None], 0)
 
-    @staticmethod
-    def _draw(count: int) -> Tensor:
-        """`count` numbers from [0, 1). Of processes that share a batch, each takes those of its own images."""
-        rank, world = get_dist_info()
-        return torch.rand(count * world)[rank::world]
+
+def _sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A copy on the device, for which nobody waits: to a GPU that takes pinned memory."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def _kornia(type: str, **options: Any) -> nn.Module:

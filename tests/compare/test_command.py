@@ -57,6 +57,7 @@ def test_a_failed_run_exits_with_1(tiny: Path, tmp_path: Path, monkeypatch: pyte
         (["classification", "resnet20_digit"], "near ones: resnet20_digits"),
         (["clasification"], "near ones: classification"),
         (["classification", "--arms", "lwdn"], "near ones: lwdna"),
+        (["classification", "--strict-overlap"], "classification has no such flag; tasks that have: restoration"),
         (["classification", "--cfg-options", "train_cfg.epochs=3"], "there is: max_epochs"),
         (["classification", "--device", "cud"], "--device cud: not usable here"),
         (["classification", "resnet20_cifar10"], "data_batch_1 is missing in "),
@@ -117,3 +118,12 @@ def test_a_dry_run_prints_the_grid_and_writes_nothing(
     assert "fraction1: 16 steps a run" in " ".join(printed.split())
     assert printed.count("at most") == 4  # lwdna, two seeds, two sizes
     assert not (tmp_path / "d").exists()
+
+
+def test_a_dry_run_times_steps_of_a_set_of_one_batch_too(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compare", "classification", str(tiny), "--device", "cpu", "--work-dir", str(tmp_path / "d"), "--dry-run"]
+    assert main([*words, "--cfg-options", "train_dataloader.batch_size=400"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "4 steps a run" in printed and "at 0 s" not in printed

@@ -97,6 +97,16 @@ def test_a_sentence_says_cost_in_words_and_what_would_resolve_the_difference() -
     assert "worse than uniform, at equal MACs (99.9 %)" in sentences[2]
 
 
+def test_the_cost_beside_a_difference_is_that_of_the_seeds_it_is_made_of() -> None:
+    runs = [result("baseline", seed, {"psnr/x": 30.0 + seed}) for seed in range(2)]
+    for seed, macs in enumerate((800, 900, 100)):
+        network = {"macs": macs, "params": 50 * (seed + 1)}
+        runs.append(result("lwdna", seed, {"psnr/x": 30.0 + seed, "psnr/y": 1.0}, network=network))
+    pairs = {pair["metric"]: pair for pair in compare_results(TASK, runs)["pairs"]}
+    assert pairs["psnr/x"]["cost"] == {"macs": 0.85, "params": 0.75}
+    assert pairs["psnr/y"]["cost"] is None
+
+
 def test_the_searchs_cost_is_a_share_of_the_baselines_training() -> None:
     cost = {"seconds": 5.0, "batches": 2, "macs": 1000}
     runs = [result("baseline", 0, {}), result("lwdna", 0, {}, search=cost), result("lwdna-x", 0, {}, search=cost)]

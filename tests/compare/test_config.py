@@ -8,6 +8,7 @@ import pytest
 
 from lwdna_core.compare.arms import ARMS
 from lwdna_core.compare.config import check_arms, load_experiment
+from lwdna_core.compare.parts import check_parts
 from lwdna_core.errors import LwdnaError
 
 
@@ -32,11 +33,49 @@ def test_options_change_existing_keys_lists_included() -> None:
         ("experiment.arms=[baseline,lwdn]", "unknown arm 'lwdn'; near ones: lwdna"),
         ("train_dataloader.dataset.type=digit", "unknown data set .*'digit'; near ones: digits"),
         ("train_cfg.by_epoch=False", "expected by_epoch=True"),
+        ("train_cfg.max_epochs=0", r"train_cfg\.max_epochs: expected a positive int, got 0"),
+        ("train_dataloader.batch_size=half", r"train_dataloader\.batch_size: expected a positive int, got 'half'"),
+        ("train_dataloader.num_workers=-1", r"train_dataloader\.num_workers: expected an int from 0 on, got -1"),
+        ("train_dataloader.dataset.type=3", r"train_dataloader\.dataset\.type: expected a name, got 3"),
+        ("sync_bn=mmcv", r"sync_bn: expected 'torch' or nothing, got 'mmcv'"),
+        ("experiment.arms=[1]", r"experiment\.arms: expected a list of names, .* got \[1\]"),
+        ("experiment.arms=lwdna", r"experiment\.arms: expected a list of names, .* got 'lwdna'"),
+        ("experiment.shrink=5", r"experiment\.shrink: expected a dict, got 5"),
+        ("experiment.shrink.floor=True", r"experiment\.shrink\.floor cannot be True"),
+        ("experiment.shrink.batch_size=0", r"experiment\.shrink\.batch_size: expected a positive int, got 0"),
+        ("experiment.options=3", r"experiment\.options: expected a dict, got 3"),
+        ("experiment.network=3", r"experiment\.network: expected a str, got 3"),
+        ("experiment.input=3", r"experiment\.input: expected a shape such as .*, got 3"),
     ],
 )
 def test_a_wrong_option_is_named(option: str, message: str) -> None:
     with pytest.raises(LwdnaError, match=message):
         load_experiment("classification", "resnet20_digits", (option,))
+
+
+def test_keys_that_have_a_default_need_not_be_there() -> None:
+    options = ("train_dataloader.num_workers=3", "experiment.shrink.batch_size=8", "sync_bn=torch")
+    experiment = load_experiment("classification", "resnet20_digits", options)
+    assert experiment.cfg.train_dataloader.num_workers == 3
+    assert experiment.shrink["batch_size"] == 8
+    assert experiment.cfg.sync_bn == "torch"
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("model=3", "model: expected a dict with a type, got 3"),
+        ("model.type=tasks.classification.model.Clasifier", "'tasks.classification.model.Clasifier' leads nowhere"),
+        ("optim_wrapper=3", "optim_wrapper: expected a dict, got 3"),
+        ("optim_wrapper.optimizer.type=SDG", "near ones: SGD, ASGD"),
+        ("param_scheduler.0.type=MultiStep", "near ones: MultiStepLR"),
+        ("val_evaluator.type=Acuracy", "unknown val_evaluator.type"),
+    ],
+)
+def test_a_part_that_mmengine_does_not_know_is_named(option: str, message: str) -> None:
+    check_parts(load_experiment("classification", "resnet20_digits"))
+    with pytest.raises(LwdnaError, match=message):
+        check_parts(load_experiment("classification", "resnet20_digits", (option,)))
 
 
 def test_unknown_names_list_near_ones() -> None:

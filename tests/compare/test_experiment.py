@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lwdna_core.compare.search import search_material
+from lwdna_core.compare.config import load_experiment
+from lwdna_core.compare.search import material, search_material
 from lwdna_core.errors import LwdnaError
 from lwdna_core.networks import build_network
 from lwdna_core.shrink import ChannelConfig
@@ -121,6 +122,28 @@ def test_a_failed_run_is_reported_and_the_others_go_on(
     assert not (folder / "seed0" / "lwdna" / "error.log").exists()
 
 
+def test_a_search_that_fails_is_tried_once_for_all_arms_that_need_it(compare: Compare, tiny: Path) -> None:
+    own = 'dict(name="lwdna-own", freeze=[])'
+    tiny.write_text(tiny.read_text().replace('"lwdna"]', f'"lwdna", "uniform", "widened", {own}]'))
+    failed, printed = compare(seeds=1, max_steps=2, options=("experiment.shrink.freeze=[nowhere]",))
+    assert failed == 3
+    assert printed.count("its search failed: freeze: no channel group matches 'nowhere'") == 2  # what both controls say
+    folder = tiny.parent / "out" / "tiny" / "seed0"
+    assert {path.parent.name for path in folder.glob("*/result.json")} == {"baseline", "lwdna-own"}
+    assert not any((folder / arm / "channels.json").exists() for arm in ("search", "lwdna", "uniform", "widened"))
+
+
+def test_a_network_that_is_not_what_was_searched_is_not_trained(compare: Compare, tmp_path: Path) -> None:
+    parts = (tmp_path / "tiny_parts.py").read_text().replace("def build():", "def build(outputs=iter(range(10, 99))):")
+    (tmp_path / "fickle_parts.py").write_text(parts.replace("nn.Linear(8, 10)", "nn.Linear(8, next(outputs))"))
+    failed, printed = compare(
+        seeds=1, arms=("baseline",), max_steps=2, options=("experiment.network=fickle_parts:build",)
+    )
+    assert failed == 1
+    assert "does fickle_parts:build build the same network every time?" in printed
+    assert not list(tmp_path.glob("out/tiny/seed0/baseline/*.pth"))
+
+
 def test_results_of_another_protocol_are_not_mixed(compare: Compare, tmp_path: Path) -> None:
     compare(seeds=1, arms=("baseline",), max_steps=2)
     with pytest.raises(LwdnaError, match=r"config\.optim_wrapper\.optimizer\.lr: 0\.05, 0\.1"):
@@ -131,6 +154,23 @@ def test_results_of_another_protocol_are_not_mixed(compare: Compare, tmp_path: P
     compare(seeds=1, max_steps=2, options=("experiment.shrink.macs=0.8", "default_hooks.checkpoint.interval=3"))
     with pytest.raises(LwdnaError, match=r"searched with macs=0\.8, now macs=0\.9"):
         compare(seeds=2, max_steps=2)
+
+
+def test_the_batches_of_a_search_may_be_smaller_than_those_of_training(compare: Compare, tmp_path: Path) -> None:
+    smaller = ("experiment.shrink.batch_size=10", "experiment.shrink.batches=3")
+    experiment = load_experiment("classification", "resnet20_digits", smaller)
+    whole = material(load_experiment("classification", "resnet20_digits"), {"batches": 1}, 1, "cpu").batches[0]
+    batches = material(experiment, experiment.shrink, 1, "cpu").batches
+    assert [len(batch["labels"]) for batch in batches] == [10, 10, 10]
+    assert torch.equal(torch.cat([batch["labels"] for batch in batches]), whole["labels"][:30])
+
+    compare(seeds=1, max_steps=2, options=smaller)
+    found = ChannelConfig.load(tmp_path / "out" / "tiny" / "seed0" / "search" / "channels.json")
+    assert (found.settings["batch_size"], found.settings["batches"]) == (10, 3)
+    with pytest.raises(LwdnaError, match=r"searched with batch_size=10, now batch_size=None"):
+        compare(seeds=2, max_steps=2, options=smaller[1:])
+    # it is no part of the protocol, and other arms need no search
+    assert compare(seeds=2, max_steps=2, options=smaller)[0] == 0
 
 
 def test_search_material_is_what_the_training_begins_with() -> None:

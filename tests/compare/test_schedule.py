@@ -61,6 +61,20 @@ def test_a_very_short_run_keeps_the_order_of_events() -> None:
     assert (warm_up["begin"], warm_up["end"], cosine["begin"], cosine["end"]) == (0, 1, 1, 2)
 
 
+@pytest.mark.parametrize(("steps", "parts"), [(1, [(0, 1)]), (2, [(0, 1), (1, 2)]), (90, [(0, 2), (2, 3), (3, 90)])])
+def test_parts_of_a_schedule_that_a_very_short_run_has_no_step_for_are_left_out(
+    steps: int, parts: list[tuple[int, int]]
+) -> None:
+    recipe = [
+        {"type": "LinearLR", "start_factor": 0.1, "begin": 0, "end": 5},
+        {"type": "ConstantLR", "factor": 1.0, "begin": 5, "end": 10},
+        {"type": "CosineAnnealingLR", "T_max": 290, "begin": 10, "end": 300},
+    ]
+    scaled = scale_schedulers(recipe, epochs=300, steps_per_epoch=782, steps=steps)
+    assert [(part["begin"], part["end"]) for part in scaled] == parts
+    assert learning_rates(scaled, steps)[0] == pytest.approx(0.1)  # mmengine takes them
+
+
 def test_what_cannot_be_scaled_is_refused() -> None:
     with pytest.raises(LwdnaError, match="ReduceOnPlateauLR"):
         scale_schedulers({"type": "ReduceOnPlateauLR", "monitor": "loss"}, epochs=10, steps_per_epoch=10, steps=5)

@@ -123,7 +123,7 @@ def verdict(comparison: dict[str, Any], results: Sequence[dict[str, Any]]) -> di
         if pair["low"] is not None
         else f"{wording.plural(pair['n'], 'seed')}, no interval"
     )
-    text = f"{comparison['primary']}: {shown}, {numbers}, {wording.cost(comparison['arms'], pair)}."
+    text = f"{comparison['primary']}: {shown}, {numbers}, {wording.cost(pair)}."
     controls = [
         f"{wording.verdict_words(p)} ({wording.number(p['difference'], wording.places(unit), sign=True)})"
         for p in pairs[1:] if p["arm"] == pair["arm"]
