@@ -23,4 +23,10 @@ task = Task(
     sources=f"{__name__}.sources:SOURCES",
     pictures=f"{__name__}.pictures:pictures",
     commands={"eval": f"{__name__}.evaluate", "predict": f"{__name__}.predict"},
+    flags={
+        "strict-overlap": (
+            "train_dataloader.dataset.strict_overlap=True",
+            "refuse training images that show a test image, instead of leaving them out",
+        )
+    },
 )

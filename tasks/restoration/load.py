@@ -49,7 +49,9 @@ def patches(
     """
     if size % scale:
         raise LwdnaError(f"train_dataloader.dataset.size={size} is not a multiple of the scale {scale}")
-    return _patches(tuple(sets), size, count, scale, colours, tuple(rescaled), on_disk, tuple(held_out), strict_overlap)
+    return _patches(
+        _names(sets), size, count, scale, colours, tuple(rescaled), on_disk, _names(held_out), strict_overlap
+    )
 
 
 def images(sets: Sequence[str] | str, *, scale: int = 1, colours: int = 3, sigma: float = 0) -> ImageSet:

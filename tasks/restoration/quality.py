@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -34,8 +35,8 @@ def psnr(output: Tensor, target: Tensor, convention: Convention = "y", border: i
     """
     _check(output, target, border, 1)
     a, b = (scored_channels(_inner(images, border), convention) for images in (output, target))
-    pairs = zip(a.reshape(-1, *a.shape[-3:]), b.reshape(-1, *b.shape[-3:]), strict=True)
-    return 10 * torch.log10(255**2 / torch.stack([_mean_square(x, y) for x, y in pairs]).view(a.shape[:-3]))
+    errors = _each(_mean_square, a.reshape(-1, *a.shape[-3:]), b.reshape(-1, *b.shape[-3:]))
+    return 10 * torch.log10(255**2 / errors.view(a.shape[:-3]))
 
 
 def ssim(output: Tensor, target: Tensor, convention: Convention = "y", border: int = 0) -> Tensor:
@@ -48,8 +49,7 @@ def ssim(output: Tensor, target: Tensor, convention: Convention = "y", border: i
     """
     _check(output, target, border, WINDOW)
     a, b = (scored_channels(_inner(images, border), convention) for images in (output, target))
-    pairs = zip(a.flatten(0, -3), b.flatten(0, -3), strict=True)
-    return torch.stack([_mean_ssim(x, y) for x, y in pairs]).view(a.shape[:-2]).mean(-1)
+    return _each(_mean_ssim, a.flatten(0, -3), b.flatten(0, -3)).view(a.shape[:-2]).mean(-1)
 
 
 def quantized(images: Tensor) -> Tensor:
@@ -74,6 +74,19 @@ def _size(images: Tensor) -> str:
 
 def _inner(images: Tensor, border: int) -> Tensor:
     return images[..., border : images.shape[-2] - border, border : images.shape[-1] - border]
+
+
+def _each(score: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor) -> Tensor:
+    """Scores (N) of a batch, image by image; on a processor in one thread.
+
+    A band is too little to be divided: several threads spend on waiting for each other what they win.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return torch.stack([score(x, y) for x, y in zip(a, b, strict=True)])
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _mean_square(a: Tensor, b: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
+from lwdna_core.cli import main
 from lwdna_core.errors import LwdnaError
 from tasks.restoration import load
 from tasks.restoration.data import PatchSet
@@ -324,6 +325,18 @@ def test_training_images_that_show_test_images_are_left_out_and_listed(
     monkeypatch.setattr(load, "overlaps", None)  # found once, remembered
     with pytest.raises(LwdnaError, match=r"show what the run is tested on: T91/t1 \(Set5/cat\)"):
         patches(["T91"], **options, held_out=["Set5"], strict_overlap=True)
+
+
+def test_the_flag_refuses_them(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for index, (split, place) in enumerate((("train", 2), ("test", 1))):
+        photograph = read_tensor(set_files("photos", split, 1)[place].hr)
+        write(home / "mine" / f"{index}.png", photograph.permute(1, 2, 0).numpy())
+    words = ["compare", "restoration", "edsr_small_x2_photos_short", "--dry-run", "--device", "cpu"]
+    words += ["--cfg-options", f"train_dataloader.dataset.sets={home}/mine", "train_dataloader.batch_size=2"]
+    assert main(words) == 0
+    assert "left out of training, since the run is tested on them: mine/1 (photos/chelsea)" in capsys.readouterr().err
+    assert main([*words, "--strict-overlap"]) == 2
+    assert "training images show what the run is tested on: mine/1 (photos/chelsea)" in capsys.readouterr().err
 
 
 def test_a_set_that_is_all_test_images_is_refused(home: Path) -> None:
