@@ -2,6 +2,7 @@
 
 DIR/TRACKER/SEQUENCE.txt                        one pass
 DIR/TRACKER/baseline/SEQUENCE/SEQUENCE_001.txt  with VOT's resets
+DIR/TRACKER/SRE/SEQUENCE.json                   from twelve boxes beside the true one; TRE/: from twenty frames
 DIR/TRACKER/times/SEQUENCE_time.txt             seconds a frame
 """
 
@@ -25,11 +26,11 @@ from lwdna_core.compare.run_folder import read_run
 from lwdna_core.compare.workers import cores
 from lwdna_core.errors import LwdnaError
 from lwdna_core.export import WEIGHTS
-from tasks.tracking.data import tested
+from tasks.tracking.data import check_protocol, tested, usual_protocol
 from tasks.tracking.evaluation.annotations import read_annotations
 from tasks.tracking.experiments import PROTOCOLS, Tracker
 from tasks.tracking.predict import make_tracker
-from tasks.tracking.result_files import result_file, write_times, write_track
+from tasks.tracking.result_files import result_file, write_times, write_tracks
 from tasks.tracking.sequences import Filmed
 
 
@@ -40,7 +41,7 @@ def track_dataset(run_folder: Path, dataset: Path, out: Path, protocol: str | No
         run_folder: of a finished run.
         dataset: a folder in one of the layouts of `evaluation.folders`.
         out: receives the tracker's folder, called after the run.
-        protocol: "OPE" or "VOT"; None: what is usual for the set.
+        protocol: "OPE", "SRE", "TRE" or "VOT"; None: what is usual for the set.
         parallel: how many sequences at once, in processes of their own.
         device: torch's name of it.
 
@@ -50,7 +51,8 @@ def track_dataset(run_folder: Path, dataset: Path, out: Path, protocol: str | No
     another network under the same name.
     """
     result, annotations = read_run(run_folder), read_annotations(dataset)
-    protocol = protocol or ("VOT" if annotations.kind == "VOT" else "OPE")
+    protocol = protocol or usual_protocol(annotations)
+    check_protocol(protocol, annotations)
     home = out / f"{result['experiment']}-{result['arm']}-seed{result['seed']}"
     _claim(home, run_folder, annotations.name)
     missing = {n: s for n, s in annotations.sequences.items() if not result_file(home, protocol, n).exists()}
@@ -83,7 +85,7 @@ def track_dataset(run_folder: Path, dataset: Path, out: Path, protocol: str | No
     there = len(annotations.sequences) - len(missing)
     print(f"{len(missing) - failed} sequences tracked, {there} were there, {failed} failed: {home}")
     if not failed:
-        print(f"lwdna eval tracking {home} --annotations {dataset} gives the scores")
+        print(f"lwdna eval tracking {home} --annotations {dataset} --protocol {protocol} gives the scores")
     return 1 if failed else 0
 
 
@@ -102,10 +104,11 @@ def _claim(home: Path, run_folder: Path, dataset: str) -> None:
 
 def _track(run_folder: Path, home: Path, protocol: str, sequence: Filmed, device: str) -> float:
     """Frames a second."""
-    track = PROTOCOLS[protocol](_tracker(run_folder, device), sequence)
-    write_times(home / "times" / f"{sequence.name}_time.txt", track)
-    write_track(result_file(home, protocol, sequence.name), track)
-    return float(len(track.seconds) / np.sum(track.seconds))
+    tracks = PROTOCOLS[protocol](_tracker(run_folder, device), sequence)
+    write_times(home / "times" / f"{'' if protocol == 'OPE' else protocol + '_'}{sequence.name}_time.txt", tracks)
+    write_tracks(result_file(home, protocol, sequence.name), protocol, tracks)
+    seconds = np.concatenate([track.seconds for track in tracks])
+    return float(len(seconds) / seconds.sum())
 
 
 @cache

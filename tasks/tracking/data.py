@@ -5,25 +5,29 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from lwdna_core.compare.task import unknown
 from lwdna_core.data.sources import data_folder
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.annotations import Annotations, read_annotations
 from tasks.tracking.evaluation.annotations import Sequence as Annotated
 from tasks.tracking.evaluation.image_size import image_size
+from tasks.tracking.evaluation.names import canonical
 from tasks.tracking.evaluation.textfiles import Rows
-from tasks.tracking.experiments import FROM_ZERO, PROTOCOLS, upright
+from tasks.tracking.experiments import FROM_ZERO, PROTOCOLS, later_frames, upright
+from tasks.tracking.imagenet_vid import is_imagenet_vid, read_imagenet_vid
 from tasks.tracking.pairs import PairSet
 from tasks.tracking.sequences import Composed, Filmed, Still
 from tasks.tracking.sequences import Sequence as Frames
 
 
 class Trial(NamedTuple):
-    """One sequence under one protocol ("OPE", "VOT"), as part of a set."""
+    """One sequence under one protocol ("OPE", "SRE", "TRE", "VOT"), as part of a set."""
 
     set: str
     protocol: str
@@ -117,33 +121,61 @@ def composed(split: str, sequences: int, length: int = 60, pairs: int = 0, real:
     return TrialSet(trials, annotations)
 
 
-def benchmark(name: str, protocols: Sequence[str] = ()) -> TrialSet:
-    """A set in its official layout below the data folder: "OTB", "VOT", "GOT-10k", "LaSOT" ...
+def benchmark(name: str | Sequence[str], protocols: Sequence[str] = ()) -> TrialSet:
+    """Sets in their official layouts below the data folder: "OTB", "VOT", "GOT-10k/val", "LaSOT" ...
+
+    Of LaSOT, where its `testing_set.txt` is there, the sequences that are in it.
 
     Args:
-        name: of the folder.
-        protocols: "OPE" and "VOT"; by default what is usual there.
+        name: of the folder, or several.
+        protocols: "OPE", "SRE", "TRE", "VOT"; by default what is usual for each set: VOT's resets for VOT, else OPE.
 
     Raises LwdnaError where the folder, a frame or a line of ground truth is missing or wrong; names it. See `tested`.
     """
-    annotations = _read(name)
-    usual = ("VOT",) if annotations.kind == "VOT" else ("OPE",)
-    made = [tested(sequence) for sequence in annotations.sequences.values()]
-    trials = [Trial(name, protocol, sequence) for protocol in protocols or usual for sequence in made]
-    if unknown := {trial.protocol for trial in trials} - PROTOCOLS.keys():
-        raise LwdnaError(f"unknown protocol {', '.join(unknown)}; there are: {', '.join(PROTOCOLS)}")
-    return TrialSet(trials, {(name, trial.protocol): annotations for trial in trials})
+    trials, known = [], {}
+    for folder in [name] if isinstance(name, str) else name:
+        annotations = _split(_read(folder), data_folder() / folder, tested=True)
+        wanted = protocols or (usual_protocol(annotations),)
+        for protocol in wanted:
+            check_protocol(protocol, annotations)
+        made = [tested(sequence) for sequence in annotations.sequences.values()]
+        for protocol in wanted:
+            for sequence in made if protocol == "TRE" else ():
+                later_frames(sequence)  # raises where there are too few
+            trials += [Trial(folder, protocol, sequence) for sequence in made]
+            known[folder, protocol] = annotations
+    return TrialSet(trials, known)
+
+
+def usual_protocol(annotations: Annotations) -> str:
+    """By which a tracker is driven over a set where nobody says how."""
+    return "VOT" if annotations.kind == "VOT" else "OPE"
+
+
+def check_protocol(protocol: str, annotations: Annotations) -> None:
+    """Raise LwdnaError for a protocol that there is not, or not on this kind of set."""
+    if protocol not in PROTOCOLS:
+        raise unknown("protocol", protocol, PROTOCOLS)
+    if protocol in ("SRE", "TRE") and annotations.kind in ("VOT", "GOT-10k"):
+        raise LwdnaError(f"protocol {protocol} is OTB's, and {annotations.name} is a set of {annotations.kind}")
+    if protocol == "VOT" and annotations.kind != "VOT":
+        raise LwdnaError(f"protocol VOT is for sets of VOT, and {annotations.name} is one of {annotations.kind}")
 
 
 def videos(name: str, pairs: int, distance: int = 100) -> PairSet:
-    """Training pairs from sequences in an official layout below the data folder: GOT-10k, LaSOT, OTB, VOT.
+    """Training pairs from sequences in an official layout: GOT-10k, ImageNet-VID, LaSOT, OTB, VOT.
+
+    Of LaSOT, where its `testing_set.txt` is there, the sequences that are not in it.
 
     Args:
-        name: of the folder, "GOT-10k/train" for one.
+        name: of the folder below the data folder, "GOT-10k/train" or "ILSVRC2015" for one.
         pairs: in an epoch.
         distance: frames between the two of a pair, at most.
     """
-    return PairSet([_learned(sequence) for sequence in _read(name).sequences.values()], pairs, distance)
+    if is_imagenet_vid(data_folder() / name):
+        return PairSet(read_imagenet_vid(data_folder() / name), pairs, distance)
+    annotations = _split(_read(name), data_folder() / name, tested=False)
+    return PairSet([_learned(sequence) for sequence in annotations.sequences.values()], pairs, distance)
 
 
 def stills(folder: str, pairs: int, boxes: int = 1) -> PairSet:
@@ -166,6 +198,18 @@ def _read(name: str) -> Annotations:
     if not home.is_dir():
         raise LwdnaError(f"{home}: there is no such folder of sequences; LWDNA_DATA names the folder of all sets")
     return read_annotations(home)
+
+
+def _split(annotations: Annotations, home: Path, tested: bool) -> Annotations:
+    """LaSOT's own division into what is trained on and what is tested; other sets are whole."""
+    listed = home / "testing_set.txt"
+    if annotations.kind != "LaSOT" or not listed.is_file():
+        return annotations
+    names = {canonical(line.strip()) for line in listed.read_text(encoding="utf-8-sig").splitlines()}
+    chosen = {n: s for n, s in annotations.sequences.items() if (canonical(n) in names) == tested}
+    if not chosen:
+        raise LwdnaError(f"{home}: no sequence that {'is' if tested else 'is not'} in {listed.name}")
+    return dataclasses.replace(annotations, sequences=chosen)
 
 
 def tested(sequence: Annotated) -> Filmed:
@@ -206,9 +250,10 @@ def _filmed(sequence: Annotated) -> Filmed:
     regions = sequence.regions()
     if regions.is_box.all():
         boxes = sequence.boxes()
-    else:  # VOT's polygons, from 0
-        boxes = np.stack([upright(regions.take([t])) for t in range(len(sequence))]) + FROM_ZERO
-    return Filmed(sequence.name, boxes, regions, tuple(sequence.frames()))
+    else:
+        boxes = np.stack([upright(regions.take([t])) for t in range(len(sequence))])
+    boxes = boxes + FROM_ZERO * (1 - sequence.origin)
+    return Filmed(sequence.name, boxes, regions, tuple(sequence.frames()), sequence.first_frame, sequence.origin)
 
 
 def _rows(boxes: np.ndarray) -> Rows:

@@ -1,4 +1,7 @@
-"""Drives a tracker over a sequence: once from the start (OPE), or with VOT's resets. It knows nothing of networks."""
+"""Drives a tracker over a sequence: once (OPE), from shifted boxes (SRE), from later frames (TRE), with VOT's resets.
+
+It knows nothing of networks.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lwdna_core.errors import LwdnaError
+from tasks.tracking.evaluation.annotations import TIGER1_FRAMES, TIGER1_OMITTED
+from tasks.tracking.evaluation.names import canonical
 from tasks.tracking.evaluation.raster import Regions
 from tasks.tracking.evaluation.raster_pairs import pair_overlap
 from tasks.tracking.evaluation.regions import FAILED, INITIALISED, UNKNOWN
+from tasks.tracking.evaluation.starts import segment_starts, shifted_boxes
 from tasks.tracking.evaluation.textfiles import Rows
 from tasks.tracking.sequences import Sequence, frames
 
@@ -34,19 +41,23 @@ class Tracker(Protocol):
 
 @dataclass(frozen=True)
 class Track:
-    """What a tracker did on a sequence.
+    """What a tracker did on a sequence, in one run.
 
     Attributes:
         sequence: its name.
         lines: for every frame a box (4,) as the annotations count, or one of VOT's codes (1,).
         seconds: (N,) for each frame in the tracker, without reading it.
-        wall: seconds for the whole sequence, reading included.
+        wall: seconds for the whole run, reading included.
+        start: the number of its first frame, as the annotations count.
+        shift: of the box that it was started with; see `evaluation.starts`.
     """
 
     sequence: str
     lines: tuple[np.ndarray, ...]
     seconds: np.ndarray
     wall: float
+    start: int = 1
+    shift: str = ""
 
     @property
     def rows(self) -> Rows:
@@ -54,18 +65,53 @@ class Track:
         return Rows(np.concatenate(self.lines), np.array([len(line) for line in self.lines]))
 
 
-def one_pass(tracker: Tracker, sequence: Sequence) -> Track:
-    """OPE: started with the true box of the first frame, and left alone."""
+def one_pass(
+    tracker: Tracker, sequence: Sequence, start: int = 0, box: np.ndarray | None = None, shift: str = ""
+) -> Track:
+    """OPE: started once, and left alone.
+
+    Args:
+        tracker: what is driven.
+        sequence: what it follows.
+        start: the frame, from 0, with which it starts.
+        box: (4,) to start with; None: the true one.
+        shift: what to call that box.
+    """
     lines, seconds, begun = [], [], time.perf_counter()
-    for index, image in enumerate(frames(sequence, range(len(sequence)))):
+    first = sequence.boxes[start] if box is None else box
+    offset = FROM_ZERO * (1 - sequence.origin)
+    for index, image in enumerate(frames(sequence, range(start, len(sequence)))):
         started = time.perf_counter()
         if index == 0:
-            tracker.init(_tensor(image), torch.from_numpy(sequence.boxes[0]))
-            lines.append(sequence.boxes[0].astype(np.float64))
+            tracker.init(_tensor(image), torch.from_numpy(first))
+            lines.append(first.astype(np.float64) - offset)
         else:
-            lines.append(_array(tracker.update(_tensor(image))))
+            lines.append(_array(tracker.update(_tensor(image))) - offset)
         seconds.append(time.perf_counter() - started)
-    return Track(sequence.name, tuple(lines), np.array(seconds), time.perf_counter() - begun)
+    wall, number = time.perf_counter() - begun, sequence.first_frame + start
+    return Track(sequence.name, tuple(lines), np.array(seconds), wall, number, shift)
+
+
+def from_shifted_boxes(tracker: Tracker, sequence: Sequence) -> tuple[Track, ...]:
+    """SRE: twelve runs over the whole sequence, each from another box beside the true one."""
+    height, width = sequence.frame(0).shape[:2]
+    shifted = shifted_boxes(sequence.boxes[0], width, height)
+    return tuple(one_pass(tracker, sequence, box=box, shift=shift) for shift, box in shifted.items())
+
+
+def from_later_frames(tracker: Tracker, sequence: Sequence) -> tuple[Track, ...]:
+    """TRE: twenty runs, each from another frame to the end. Raises LwdnaError where there are not enough frames."""
+    return tuple(one_pass(tracker, sequence, start) for start in later_frames(sequence))
+
+
+def later_frames(sequence: Sequence) -> list[int]:
+    """TRE's first frames, from 0. Raises LwdnaError, with the sequence's name, where there are not enough frames."""
+    omitted = canonical(sequence.name) == "tiger1" and len(sequence) == TIGER1_FRAMES
+    try:
+        starts: list[int] = segment_starts(sequence.boxes, ((0, TIGER1_OMITTED - 1),) if omitted else ()).tolist()
+    except LwdnaError as error:
+        raise LwdnaError(f"{sequence.name}: {error}") from None
+    return starts
 
 
 def upright(region: Regions) -> np.ndarray:
@@ -122,10 +168,17 @@ def with_resets(tracker: Tracker, sequence: Sequence, start_box: Callable[[Regio
             else:
                 lines.append(box)
         seconds.append(time.perf_counter() - started)
-    return Track(sequence.name, tuple(lines), np.array(seconds), time.perf_counter() - begun)
+    wall = time.perf_counter() - begun
+    return Track(sequence.name, tuple(lines), np.array(seconds), wall, sequence.first_frame)
 
 
-PROTOCOLS = {"OPE": one_pass, "VOT": with_resets}
+PROTOCOLS: dict[str, Callable[[Tracker, Sequence], tuple[Track, ...]]] = {
+    "OPE": lambda tracker, sequence: (one_pass(tracker, sequence),),
+    "SRE": from_shifted_boxes,
+    "TRE": from_later_frames,
+    "VOT": lambda tracker, sequence: (with_resets(tracker, sequence),),
+}
+"""What each makes of a tracker and a sequence: its runs."""
 
 
 def _tensor(image: np.ndarray) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,8 @@ import torch
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor, nn
 
-from lwdna_core.compare.task import resolve
+from lwdna_core.compare.task import resolve, unknown
+from lwdna_core.errors import LwdnaError
 from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side, crop, to_centre
 from tasks.tracking.experiments import PROTOCOLS, Tracker
 
@@ -75,12 +77,27 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         return torch.rand(count, columns, device=self.device) * 2 - 1
 
 
-def tracker_of(model: Mapping[str, Any], network: nn.Module) -> Tracker:
-    """The tracker that a config's `model` describes, around a network in eval mode."""
-    settings = {
-        key: value for key, value in model.items() if key not in ("type", "data_preprocessor", "loss", "tracker")
-    }
-    made: Tracker = resolve(model["tracker"])(network, **settings)
+def check_tracker(spec: Any) -> None:
+    """Raise LwdnaError unless `model.tracker` of a config is a dict of a tracker's class and of what it takes."""
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("type"), str):
+        raise LwdnaError(f'model.tracker: expected dict(type="module:class", ...), got {spec!r}')
+    known = dict(list(inspect.signature(resolve(spec["type"])).parameters.items())[1:])  # the first is the network
+    for key, value in spec.items():
+        if key != "type" and key not in known and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+            raise unknown("key of model.tracker", key, known)
+        default = known[key].default if key in known else None
+        number = isinstance(value, int if type(default) is int else int | float) and not isinstance(value, bool)
+        if type(default) in (int, float) and not number:
+            raise LwdnaError(f"model.tracker.{key}: expected a number such as {default}, got {value!r}")
+
+
+def tracker_of(spec: Mapping[str, Any], network: nn.Module) -> Tracker:
+    """The tracker that `model.tracker` of a config describes, around a network in eval mode.
+
+    Raises LwdnaError for a key that its class does not know; see `check_tracker`.
+    """
+    check_tracker(spec)
+    made: Tracker = resolve(spec["type"])(network, **{key: value for key, value in spec.items() if key != "type"})
     return made
 
 
@@ -90,23 +107,27 @@ class SiameseTracker(BaseModel):  # type: ignore[misc]
     Args:
         network: see `networks.siamfc.SiamFC`.
         loss: "module:function" of (network, batch).
-        tracker: "module:class", made from the network; it has the methods `init` and `update`.
-        settings: what else the tracker's class takes.
+        tracker: `type`, the "module:class" of a tracker that is made from the network and has the methods `init` and
+            `update`, and what else that class takes: its test-time parameters.
     """
 
-    def __init__(
-        self, network: nn.Module, data_preprocessor: dict[str, Any], loss: str, tracker: str, **settings: Any
-    ) -> None:
+    def __init__(self, network: nn.Module, data_preprocessor: dict[str, Any], loss: str, tracker: Any) -> None:
         super().__init__(data_preprocessor)
+        check_tracker(tracker)
         self.network = network
-        self._loss, self._test = resolve(loss), {"tracker": tracker, **settings}
+        self._loss, self._tracker = resolve(loss), tracker
+
+    @staticmethod
+    def check(settings: Mapping[str, Any]) -> None:
+        """Raise LwdnaError where `model` of a config holds what this class would refuse, before any work."""
+        check_tracker(settings.get("tracker"))
 
     def init_weights(self) -> None:
         """Nothing: the network arrives initialised, and mmengine must not draw it again."""
 
     def forward(self, mode: str, **batch: Any) -> dict[str, Tensor] | list[dict[str, Any]]:
-        """In mode "loss" the loss of preprocessed pairs; in mode "predict" what became of each trial, a `Track`."""
+        """In mode "loss" the loss of preprocessed pairs; in mode "predict" what became of each trial, its `Track`s."""
         if mode == "loss":
             return {"loss": self._loss(self.network, batch)}
-        tracker = tracker_of(self._test, self.network)
-        return [{"trial": t, "track": PROTOCOLS[t.protocol](tracker, t.sequence)} for t in batch["trials"]]
+        tracker = tracker_of(self._tracker, self.network)
+        return [{"trial": t, "tracks": PROTOCOLS[t.protocol](tracker, t.sequence)} for t in batch["trials"]]

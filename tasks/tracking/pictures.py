@@ -21,7 +21,7 @@ from lwdna_core.compare.task import Picture
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.data import Trial, TrialSet
 from tasks.tracking.evaluation.textfiles import Rows, read_rows
-from tasks.tracking.metrics import CURVES, TRACKS
+from tasks.tracking.metrics import CURVES, TRACKS, set_name
 from tasks.tracking.result_files import result_file
 
 _COLORS = ("#4d4d4d", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -30,6 +30,7 @@ _PANELS = (
     ("success_curve", "overlap threshold", "success rate", 1.0),
     ("precision_curve", "error of the centre (pixels)", "precision", 50.0),
 )
+_CALLED = {"auc": "area under the success curve", "ao": "average overlap", "accuracy": "accuracy between resets"}
 _SHOWN = 40  # sequences of a chart, those that differ most
 _STRIPS, _FRAMES = 2, 6  # sequences of a set, and frames of each
 
@@ -42,7 +43,7 @@ def pictures(folder: Path, results: Sequence[dict[str, Any]]) -> list[Picture]:
         if path.exists():
             kept[result["arm"], result["seed"]] = {(s["set"], s["protocol"]): s for s in read_json(path)["sets"]}
     names = list(dict.fromkeys(key for sets in kept.values() for key in sets))
-    shown = [_curves(name, kept) for name, protocol in names if protocol == "OPE"]
+    shown = [_curves(*key, kept) for key in names if key[1] != "VOT" and _drawn(key, kept)]
     shown += list(_differences(results))
     return shown + list(_strips(folder, results, kept))
 
@@ -55,12 +56,17 @@ def _arms(names: set[str]) -> list[str]:
     return sorted(names, key=lambda arm: (*ARMS, arm).index(arm))
 
 
-def _curves(name: str, kept: Mapping[tuple[str, int], Mapping[tuple[str, str], Any]]) -> Picture:
+def _drawn(key: tuple[str, str], kept: Mapping[tuple[str, int], Mapping[tuple[str, str], Any]]) -> bool:
+    """Whether success and precision of a set were kept; GOT-10k's has no precision."""
+    return all("precision_curve" in sets[key]["scores"] for sets in kept.values() if key in sets)
+
+
+def _curves(name: str, protocol: str, kept: Mapping[tuple[str, int], Mapping[tuple[str, str], Any]]) -> Picture:
     """Success and precision on a set: a line an arm, the mean over seeds, over the thin lines of the seeds."""
     runs: dict[str, list[Any]] = {}
     for (arm, _), sets in kept.items():
-        if (name, "OPE") in sets:
-            runs.setdefault(arm, []).append(sets[name, "OPE"])
+        if (name, protocol) in sets:
+            runs.setdefault(arm, []).append(sets[name, protocol])
     arms = _arms(set(runs))
     with _style():
         figure = Figure(figsize=(7, 3.4), layout="constrained")
@@ -86,7 +92,7 @@ def _curves(name: str, kept: Mapping[tuple[str, int], Mapping[tuple[str, str], A
         for arm in arms
     )
     return Picture(
-        title=f"Success and precision on {name}",
+        title=f"Success and precision on {set_name(name, protocol)}",
         caption="Share of the frames whose overlap with the truth is above a threshold, and whose centre is within a "
         f"distance: means over sequences and seeds, with thin lines for single seeds. Frames a second: {speeds}.",
         image=image,
@@ -104,7 +110,7 @@ def _differences(results: Sequence[dict[str, Any]]) -> Iterator[Picture]:
     items = {(r["arm"], str(r["seed"])): r.get("items", {}) for r in results}
     for metric in dict.fromkeys(metric for found in items.values() for metric in found):
         measure, _, name = metric.partition("/")
-        if measure not in ("auc", "accuracy"):
+        if measure not in _CALLED:
             continue
         sides = [
             {seed: found[metric] for (arm, seed), found in items.items() if arm == wanted and found.get(metric)}
@@ -120,7 +126,7 @@ def _differences(results: Sequence[dict[str, Any]]) -> Iterator[Picture]:
 
 
 def _difference(measure: str, name: str, sequences: Sequence[str], table: np.ndarray, interval: Any) -> Picture:
-    called = "area under the success curve" if measure == "auc" else "accuracy between resets"
+    called = _CALLED[measure]
     mean = table.mean(0)
     rows = np.argsort(-abs(mean), kind="stable")[:_SHOWN]
     rows = rows[np.argsort(mean[rows], kind="stable")]
@@ -167,7 +173,10 @@ def _strips(
     left, right = kept[BASELINE, seed], kept[LWDNA, seed]
     trials = _trials(next(result for result in results if result["seed"] == seed))
     for name, protocol in sorted(left.keys() & right.keys()):
-        measure = "auc" if protocol == "OPE" else "accuracy"
+        if protocol in ("SRE", "TRE"):
+            continue  # many runs over the same frames
+        drawn = "precision_curve" in left[name, protocol]["scores"]
+        measure = "accuracy" if protocol == "VOT" else "auc" if drawn else "ao"
         scores = [side[name, protocol]["scores"]["sequences"] for side in (left, right)]
         if protocol == "VOT" and (name, "OPE") in left:
             continue  # the same frames once more
@@ -199,7 +208,7 @@ def _strip(name: str, seed: int, trials: Sequence[Trial], homes: Mapping[str, Pa
             sequence = trial.sequence
             paths = [result_file(homes[arm], trial.protocol, sequence.name) for arm in homes]
             tracks = dict(zip(homes, read_rows([path for path in paths if path.exists()]), strict=False))
-            shift = 0 if trial.protocol == "VOT" else 1  # of the first pixel
+            shift = 0 if trial.protocol == "VOT" else sequence.origin  # of the first pixel
             times = np.linspace(0, len(sequence) - 1, _FRAMES).round().astype(int)
             for axes, time in zip(panels, times.tolist(), strict=True):
                 axes.imshow(sequence.frame(time))

@@ -36,7 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the results; made where it is missing")
     add("--init", type=box, metavar="x,y,w,h", help="the target in the first frame, in pixels from 1")
     add("--frames", action="store_true", help="draw the box into single images, not into a video")
-    add("--protocol", choices=("OPE", "VOT"), help="of a data set: one pass, or VOT's resets (default: what is usual)")
+    add(
+        "--protocol",
+        choices=("OPE", "SRE", "TRE", "VOT"),
+        help="of a data set (default: VOT's resets for VOT, else OPE)",
+    )
     add("--parallel", type=count, default=1, metavar="N", help="of a data set: so many sequences at a time")
     add("--device", help="torch's name of the device (default: cuda where there is one)")
 
@@ -80,7 +84,7 @@ def make_tracker(run_folder: Path, device: str) -> Tracker:
 
     result = read_run(run_folder)
     experiment = load_experiment(result["task"], **result["request"])
-    return tracker_of(experiment.cfg.model.to_dict(), load(run_folder).to(device))
+    return tracker_of(experiment.cfg.model.tracker, load(run_folder).to(device))
 
 
 def frame_files(folder: Path) -> list[Path]:

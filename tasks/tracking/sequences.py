@@ -24,12 +24,16 @@ class Sequence(Protocol):
         boxes: (T, 4), x, y, w, h with 1-based corners as in annotations; NaN where a frame has none.
         regions: the same as the evaluation has them, or polygons.
         files: of the frames, where they are read from files.
+        first_frame: the number of the first one, as the annotations count.
+        origin: the number of the first pixel, as the annotations count; `boxes` count from 1 in any case.
     """
 
     name: str
     boxes: np.ndarray
     regions: Regions
     files: tuple[Path, ...]
+    first_frame: int
+    origin: int
 
     def __len__(self) -> int: ...
 
@@ -51,6 +55,8 @@ class Filmed:
     boxes: np.ndarray
     regions: Regions
     files: tuple[Path, ...]
+    first_frame: int = 1
+    origin: int = 1
 
     def __len__(self) -> int:
         return len(self.files)
@@ -68,20 +74,29 @@ class Filmed:
 
 
 class Still:
-    """One image with a box somewhere in it, a fifth to a half of it wide and high: two crops of it make a pair.
+    """One image with a box somewhere in it: two crops of it make a pair.
+
+    The box is a tenth to three tenths of the image wide and high, so that the search image shows more than the target;
+    of four random ones it is the one with the most contrast, as nothing can be learned from a piece of sky.
 
     Args:
         file: any image file.
         seed: chooses the box.
     """
 
+    first_frame, origin = 1, 1
+
     def __init__(self, file: Path, seed: int) -> None:
         self.name = f"{file.parent.name}/{file.stem}"
         self.files: tuple[Path, ...] = (file,)
-        height, width = self.frame(0).shape[:2]
+        image = self.frame(0)
+        height, width = image.shape[:2]
         random = np.random.default_rng(seed)
-        w, h = random.uniform(0.2, 0.5) * width, random.uniform(0.2, 0.5) * height
-        self.boxes = np.array([[1 + random.uniform(0, width - w), 1 + random.uniform(0, height - h), w, h]])
+        sizes = random.uniform(0.1, 0.3, (4, 2)) * [width, height]
+        corners = random.uniform(0, 1, (4, 2)) * ([width, height] - sizes)
+        boxes = np.concatenate([corners + 1, sizes], 1)
+        parts = [image[int(y - 1) : int(y - 1 + h), int(x - 1) : int(x - 1 + w)] for x, y, w, h in boxes]
+        self.boxes = boxes[[int(np.argmax([part.std() for part in parts]))]]
         self.regions = Regions.of_boxes(self.boxes - [1, 1, 0, 0])
 
     def __len__(self) -> int:
@@ -132,6 +147,8 @@ class Composed:
         seed: chooses everything.
         length: frames.
     """
+
+    first_frame, origin = 1, 1
 
     def __init__(self, split: str, seed: int, length: int = 60) -> None:
         photographs = {"train": _TRAINING, "test": _TESTING}[split]

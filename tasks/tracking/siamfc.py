@@ -36,29 +36,32 @@ def loss(network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     return F.binary_cross_entropy_with_logits(response, on, weight=weights / 2)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Test-time parameters: those of siamfc-pytorch's re-implementation, with three scales as in the paper."""
-
-    scales: int = 3
-    scale_step: float = 1.0375
-    scale_rate: float = 0.59
-    scale_penalty: float = 0.9745
-    window: float = 0.176
-    upsampling: int = 16
-
-
+@dataclass(eq=False)
 class SiamFCTracker:
     """Follows one target; two methods. All work between a frame and its box is on the network's device.
 
+    The defaults are the test-time parameters of siamfc-pytorch's re-implementation, and are called as there.
+
     Args:
         network: a trained `networks.siamfc.SiamFC`, in eval mode.
+        scale_num: scales that are tried in every frame.
+        scale_step: from one to the next, a factor.
+        scale_lr: how far the size follows the best scale, 0 to 1.
+        scale_penalty: factor on the responses of all scales but the middle one.
+        window_influence: share of the cosine window in the response.
+        response_up: cells into which one of the response is resampled.
     """
 
-    def __init__(self, network: nn.Module, settings: Settings | None = None) -> None:
-        self.network = network
-        self.settings = settings or Settings()
-        self.device = next(network.parameters()).device
+    network: nn.Module
+    scale_num: int = 3
+    scale_step: float = 1.0375
+    scale_lr: float = 0.59
+    scale_penalty: float = 0.9745
+    window_influence: float = 0.176
+    response_up: int = 16
+
+    def __post_init__(self) -> None:
+        self.device = next(self.network.parameters()).device
 
     @torch.inference_mode()
     def init(self, frame: Tensor, box: Tensor) -> None:
@@ -68,7 +71,6 @@ class SiamFCTracker:
             frame: (3, H, W), uint8, RGB, on any device.
             box: (4), x, y, w, h with 1-based corners.
         """
-        s = self.settings
         target = to_centre(box.to(self.device, torch.float32))
         self._centre, self._size = target[:2], target[2:].clamp_min(1)
         image = self._load(frame)
@@ -76,22 +78,21 @@ class SiamFCTracker:
         self._mean = image.mean((2, 3))
         exemplar = crop(image, self._mean, self._first(1), self._centre[None], self._side[None], EXEMPLAR)
         self._template = self.network.template(exemplar)  # type: ignore[operator]
-        exponents = torch.arange(s.scales, device=self.device) - (s.scales - 1) / 2
-        self._scales = s.scale_step**exponents
-        self._penalty = torch.where(exponents == 0, 1.0, s.scale_penalty)
+        exponents = torch.arange(self.scale_num, device=self.device) - (self.scale_num - 1) / 2
+        self._scales = self.scale_step**exponents
+        self._penalty = torch.where(exponents == 0, 1.0, self.scale_penalty)
         self._bounds = self._side * 0.2, self._side * 5.0
         self._window: Tensor | None = None
 
     @torch.inference_mode()
     def update(self, frame: Tensor) -> Tensor:
         """The box (4) in the next frame, x, y, w, h with 1-based corners, on the device."""
-        s = self.settings
         image = self._load(frame)
         sides = self._side * self._scales * (SEARCH / EXEMPLAR)
-        centres = self._centre.expand(s.scales, 2)
-        search = crop(image, self._mean, self._first(s.scales), centres, sides, SEARCH)
+        centres = self._centre.expand(self.scale_num, 2)
+        search = crop(image, self._mean, self._first(self.scale_num), centres, sides, SEARCH)
         response = self.network.respond(self._template, search)  # type: ignore[operator]
-        side = response.shape[-1] * s.upsampling
+        side = response.shape[-1] * self.response_up
         response = F.interpolate(response, size=(side, side), mode="bicubic", align_corners=False)[:, 0]
         response = response * self._penalty[:, None, None]
         best = response.flatten(1).amax(1).argmax()
@@ -102,12 +103,12 @@ class SiamFCTracker:
             hann = torch.hann_window(side, periodic=False, device=self.device)
             self._window = torch.outer(hann, hann)
             self._window /= self._window.sum()
-        response = (1 - s.window) * response + s.window * self._window
+        response = (1 - self.window_influence) * response + self.window_influence * self._window
         at = response.argmax()
         cell = torch.stack([at % side, at // side]).float() - (side - 1) / 2
         # upsampled cells -> pixels of the search image -> pixels of the frame
-        self._centre = self._centre + cell * (STRIDE / s.upsampling) * sides[best] / SEARCH
-        factor = 1 - s.scale_rate + s.scale_rate * self._scales[best]
+        self._centre = self._centre + cell * (STRIDE / self.response_up) * sides[best] / SEARCH
+        factor = 1 - self.scale_lr + self.scale_lr * self._scales[best]
         new = (self._side * factor).clamp(*self._bounds)
         self._size = self._size * new / self._side
         self._side = new

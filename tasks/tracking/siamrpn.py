@@ -82,26 +82,26 @@ def _mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask).sum() / mask.sum().clamp_min(1)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Test-time parameters; the defaults are pysot's for ResNet-50 on OTB. For VOT: 0.04, 0.44, 0.33."""
-
-    penalty: float = 0.24
-    window: float = 0.5
-    rate: float = 0.25
-
-
+@dataclass(eq=False)
 class SiamRPNTracker:
     """Follows one target; two methods. All work between a frame and its box is on the network's device.
 
+    The defaults are pysot's for ResNet-50 on OTB, and are called as there. For VOT: 0.04, 0.44, 0.33.
+
     Args:
         network: a trained `networks.siamrpn.SiamRPN`, in eval mode.
+        penalty_k: how much a change of size or shape costs.
+        window_influence: share of the cosine window in the scores.
+        lr: how far the size follows the best anchor, 0 to 1.
     """
 
-    def __init__(self, network: nn.Module, settings: Settings | None = None) -> None:
-        self.network = network
-        self.settings = settings or Settings()
-        self.device = next(network.parameters()).device
+    network: nn.Module
+    penalty_k: float = 0.24
+    window_influence: float = 0.5
+    lr: float = 0.25
+
+    def __post_init__(self) -> None:
+        self.device = next(self.network.parameters()).device
         self._anchors: Tensor | None = None
 
     @torch.inference_mode()
@@ -120,7 +120,6 @@ class SiamRPNTracker:
     @torch.inference_mode()
     def update(self, frame: Tensor) -> Tensor:
         """The box (4) in the next frame, x, y, w, h with 1-based corners, on the device."""
-        s = self.settings
         image = frame.to(self.device, non_blocking=True)[None].float()
         scale = EXEMPLAR / context_side(self._size)  # pixels of the search image in one of the frame
         side = (SEARCH / scale)[None]
@@ -137,9 +136,9 @@ class SiamRPNTracker:
         score = scores.view(2, -1).softmax(0)[1]
         own = self._size * scale
         change = _change(context_side(sizes) / context_side(own)) * _change(_ratio(own) / _ratio(sizes))
-        penalty = (-(change - 1) * s.penalty).exp()
-        best = ((1 - s.window) * penalty * score + s.window * self._window).argmax()
-        rate = (penalty * score)[best] * s.rate
+        penalty = (-(change - 1) * self.penalty_k).exp()
+        best = ((1 - self.window_influence) * penalty * score + self.window_influence * self._window).argmax()
+        rate = (penalty * score)[best] * self.lr
         bounds = torch.tensor([image.shape[3] - 1, image.shape[2] - 1], device=self.device)
         self._centre = torch.minimum((self._centre + centres[best] / scale).clamp_min(0), bounds)
         size = self._size * (1 - rate) + sizes[best] / scale * rate

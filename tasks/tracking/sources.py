@@ -56,6 +56,16 @@ SOURCES = (
         "GOT-10k/train/GOT-10k_Train_000001/groundtruth.txt is there.",
     ),
     Source(
+        name="ImageNet-VID",
+        summary="3,862 sequences of 30 classes, 1.1 million frames, for training; every object is a target",
+        paths=("ILSVRC2015/Data/VID/train", "ILSVRC2015/Annotations/VID/train"),
+        counts={"ILSVRC2015/Annotations/VID/train/*/*": 3862},
+        homepage="https://image-net.org/challenges/LSVRC/2015/",
+        licence="non-commercial research and education",
+        login="ImageNet is given to who registers at image-net.org: unpack ILSVRC2015_VID.tar.gz so "
+        "that ILSVRC2015/Data/VID/train and ILSVRC2015/Annotations/VID/train are there.",
+    ),
+    Source(
         name="LaSOT",
         summary="1,400 sequences of 70 categories, 3.5 million frames",
         paths=tuple(f"LaSOT/{name}" for name in ("airplane", "zebra")),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from lwdna_core.cli import main
 from lwdna_core.compare.config import load_experiment
 from lwdna_core.compare.task import resolve
 from lwdna_core.networks import build_network
 from tasks.tracking import task
 from tasks.tracking.model import tracker_of
+from tasks.tracking.siamfc import SiamFCTracker
 
 CONFIGS = sorted(task.configs())
 
@@ -24,7 +28,40 @@ def test_every_config_loads_and_its_network_takes_its_inputs(name: str) -> None:
         network = build_network(experiment.network, **experiment.options)
         network(*(torch.zeros(1, *shape) for shape in experiment.inputs))
     network = build_network("siamfc_small" if "siamfc" in name else "siamrpnpp_r18").eval()
-    assert hasattr(tracker_of(experiment.cfg.model.to_dict(), network), "update")
+    assert hasattr(tracker_of(experiment.cfg.model.tracker, network), "update")
+
+
+def test_the_trackers_settings_come_from_the_config() -> None:
+    options = ("model.tracker.window_influence=0.3", "model.tracker.scale_num=5")
+    spec = load_experiment("tracking", "siamfc_got10k", options).cfg.model.tracker
+    tracker = tracker_of(spec, build_network("siamfc_small"))
+    assert isinstance(tracker, SiamFCTracker) and (tracker.window_influence, tracker.scale_num) == (0.3, 5)
+    # siamfc-pytorch's, but for the number of scales; pysot's for ResNet-50 on OTB
+    published = dict(scale_step=1.0375, scale_lr=0.59, scale_penalty=0.9745, window_influence=0.176, response_up=16)
+    spec = load_experiment("tracking", "siamfc_got10k").cfg.model.tracker
+    assert {key: spec[key] for key in published} == published
+    spec = load_experiment("tracking", "siamrpnpp_r50_got10k").cfg.model.tracker
+    assert (spec.penalty_k, spec.window_influence, spec.lr) == (0.24, 0.5, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ("tracker=dict(window_inf=0.3)", "unknown key of model.tracker 'window_inf'; near ones: window_influence"),
+        ("tracker=dict(scale_lr='fast')", "model.tracker.scale_lr: expected a number such as 0.59, got 'fast'"),
+        ("tracker=dict(scale_num=2.5)", "model.tracker.scale_num: expected a number such as 3, got 2.5"),
+        ("tracker='tasks.tracking.siamfc:SiamFCTracker'", 'model.tracker: expected dict(type="module:class", ...)'),
+    ],
+)
+def test_wrong_settings_are_named_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], own: str, told: str
+) -> None:
+    base = task.configs()["siamfc_small_composed_short"]
+    (tmp_path / "own.py").write_text(f"_base_ = {str(base)!r}\nmodel = dict({own})\n")
+    words = ["compare", "tracking", str(tmp_path / "own.py"), "--work-dir", str(tmp_path / "work")]
+    assert main(words) == 2 == main([*words, "--dry-run"])
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "work").exists()
 
 
 def test_the_default_is_among_them() -> None:

@@ -30,7 +30,7 @@ def evaluated(shift: float, resets: int = 0) -> tuple[TrackingScores, dict[str, 
             for k in range(resets if trial.sequence.name.endswith("0") else 0):
                 lines[5 + 10 * k : 11 + 10 * k] = [np.array([code]) for code in (2.0, 0.0, 0.0, 0.0, 0.0, 1.0)]
         track = Track(trial.sequence.name, tuple(lines), np.full(40, 0.02), 1.6)
-        metric.process({}, [{"trial": trial, "track": track}])
+        metric.process({}, [{"trial": trial, "tracks": (track,)}])
     return metric, metric.evaluate(len(tests))
 
 

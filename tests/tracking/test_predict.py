@@ -77,7 +77,7 @@ def test_a_video(arm: Path, tmp_path: Path) -> None:
         (("OTB/Moving/img",), "--init x,y,w,h is needed"),
         (("OTB/Moving/img", "--init", BOX, "--protocol", "VOT"), "--protocol is for data sets"),
         (("empty",), "expected folders of sequences"),
-        (("OTB", "--protocol", "SRE"), "invalid choice"),
+        (("OTB", "--protocol", "OTB"), "invalid choice"),
     ],
 )
 def test_mistakes_are_named(

@@ -36,7 +36,7 @@ class Colours(nn.Module):
 class Moving:
     """A red target on a green wall that moves by (2, 1) pixels a frame."""
 
-    name = "moving"
+    name, first_frame, origin = "moving", 1, 1
 
     def __init__(self, length: int = 12) -> None:
         self.boxes = np.array([[60 + 2 * t, 50 + t, 30, 24] for t in range(length)], float)

@@ -39,7 +39,7 @@ def test_the_trained_baseline_beats_a_box_that_never_moves(tmp_path: Path) -> No
     metric.dataset_meta = dict(tests.metainfo)  # type: ignore[union-attr]
     trials = [trial for trial in tests.trials if trial.protocol == "OPE"]  # type: ignore[union-attr]
     for trial in trials:
-        metric.process({}, [{"trial": trial, "track": one_pass(Stuck(), trial.sequence)}])
+        metric.process({}, [{"trial": trial, "tracks": (one_pass(Stuck(), trial.sequence),)}])
     stuck = metric.evaluate(len(trials))
     assert trained["auc/composed"] > 1.5 * stuck["auc/composed"]
     assert np.isfinite(trained["accuracy/composed"])

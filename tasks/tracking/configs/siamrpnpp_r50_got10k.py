@@ -3,15 +3,13 @@
 The published one starts from a backbone trained on ImageNet; here both arms start from fresh weights.
 """
 
-_base_ = "_base_/siamfc.py"
+_base_ = "_base_/siamrpnpp.py"
 
 experiment = dict(network="siamrpnpp_r50")
 model = dict(
     data_preprocessor=dict(
         shift=64, scale=0.18, exemplar_shift=4, exemplar_scale=0.05, colour=0.2, blur=0.2, negative=0.2
     ),
-    loss="tasks.tracking.siamrpn:loss",
-    tracker="tasks.tracking.siamrpn:SiamRPNTracker",
 )
 train_dataloader = dict(
     dataset=dict(type="videos", name="GOT-10k/train", pairs=600000), batch_size=224, num_workers=16

@@ -54,6 +54,7 @@ class Sequence:
         present: (N,) where the target is to be seen; None: everywhere.
         size: a function that gives width and height of the frames, or None where they are not known.
         folder: where the frames lie; None where they are not beside the annotations.
+        origin: the number of the first pixel: 1, and VOT's 0.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Sequence:
     present: NDArray[np.bool_] | None = None
     size: Callable[[], tuple[float, float] | None] = lambda: None
     folder: Path | None = None
+    origin: int = 1
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -4,6 +4,7 @@ OTB       Jogging/groundtruth_rect.1.txt  attrs.txt  img/0001.jpg
 VOT       bag/groundtruth.txt  occlusion.tag  color/00000001.jpg
 GOT-10k   GOT-10k_Val_000001/groundtruth.txt  cover.label  meta_info.ini  00000001.jpg
 LaSOT     airplane/airplane-1/groundtruth.txt  full_occlusion.txt  out_of_view.txt  img/00000001.jpg
+          annos/att/airplane-1.txt, from its evaluation toolkit
 UAV123    anno/UAV123/bike1.txt
 """
 
@@ -23,6 +24,8 @@ from tasks.tracking.evaluation.names import canonical
 from tasks.tracking.evaluation.textfiles import Rows, read_rows
 
 _TARGET = re.compile(r"groundtruth_rect(?:\.(\d+))?\.txt")
+LASOT_ATTRIBUTES = ("IV", "POC", "DEF", "MB", "CM", "ROT", "BC", "VC", "SV", "FOC", "FM", "OV", "LR", "ARC")
+"""In the order of the toolkit's files."""
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
@@ -94,7 +97,7 @@ def _vot(file: Path, rows: Rows) -> Sequence:
             path = folder / f"{tag}.label"  # so called until 2016
         if path.is_file():
             tags[tag] = _flags(path, len(rows)) > 0
-    return Sequence(folder.name, rows, str(file), tags=tags, size=_size_of_frames(frames), folder=frames)
+    return Sequence(folder.name, rows, str(file), tags=tags, size=_size_of_frames(frames), folder=frames, origin=0)
 
 
 def _got10k(file: Path, rows: Rows) -> Sequence:
@@ -120,8 +123,26 @@ def _lasot(file: Path, rows: Rows) -> Sequence:
         if (folder / name).is_file():
             hidden |= _flags(folder / name, len(rows)) > 0
     return Sequence(
-        folder.name, rows, str(file), present=~hidden, size=_size_of_frames(folder / "img"), folder=folder / "img"
+        folder.name,
+        rows,
+        str(file),
+        attributes=_lasot_attributes(folder),
+        present=~hidden,
+        size=_size_of_frames(folder / "img"),
+        folder=folder / "img",
     )
+
+
+def _lasot_attributes(folder: Path) -> tuple[str, ...]:
+    """Where the folder `annos` of the evaluation toolkit lies beside the sequences or their categories."""
+    for home in (folder.parent, folder.parent.parent):
+        path = home / "annos" / "att" / f"{folder.name}.txt"
+        if path.is_file():
+            flags = read_rows([path])[0].values
+            if len(flags) != len(LASOT_ATTRIBUTES):
+                raise LwdnaError(f"{path}, line 1: {len(flags)} values for {len(LASOT_ATTRIBUTES)} attributes")
+            return attribute_codes([name for name, flag in zip(LASOT_ATTRIBUTES, flags, strict=True) if flag])
+    return ()
 
 
 def _flags(path: Path, frames: int) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
     TRACKER/SEQUENCE.txt                            a box a line (pysot, got10k, siamfc)
     TRACKER/SEQUENCE.json                           the official OTB toolkit: OPE, SRE and TRE
+    TRACKER/SRE/SEQUENCE.json, TRACKER/TRE/...      the same beside results of OPE, as `lwdna predict` leaves them
     TRACKER/SEQUENCE/SEQUENCE_001.txt               several runs of each sequence (got10k on GOT-10k)
     TRACKER/baseline/SEQUENCE/SEQUENCE_001.txt      VOT, with resets
     TRACKER/unsupervised/SEQUENCE/SEQUENCE_001.txt  VOT, without
@@ -30,6 +31,7 @@ from tasks.tracking.evaluation.textfiles import Rows, parse_rows, read_bytes
 Protocol = Literal["OPE", "SRE", "TRE", "VOT"]
 PROTOCOLS: tuple[Protocol, ...] = ("OPE", "SRE", "TRE", "VOT")
 
+_BESIDE: tuple[Protocol, ...] = ("SRE", "TRE")
 _NO_SEQUENCE = re.compile(r"performance\.json|.*_times?\.txt", re.IGNORECASE)
 _RUN = re.compile(r"(.*)_(\d+)\.txt", re.DOTALL)
 
@@ -108,7 +110,13 @@ def read_results(
         raise LwdnaError(f"--protocol VOT: {annotations.name} holds no annotations of VOT")
     if (folder / "baseline").is_dir():
         raise LwdnaError(f"{folder}: these are results on VOT, and {annotations.name} holds no annotations of VOT")
-    told, runs, unknown = _read(folder, annotations, known)
+    beside = [name for name in _BESIDE if (folder / name).is_dir()]
+    if protocol is None and beside and not _files(folder):
+        if len(beside) > 1:
+            raise LwdnaError(f"{folder}: results of {' and '.join(beside)}; --protocol says which of them")
+        protocol = beside[0]
+    home = folder / protocol if protocol in beside else folder
+    told, runs, unknown = _read(home, annotations, known)
     if protocol and told and told != protocol:
         raise LwdnaError(f"{folder}: these results are of {told}, not of --protocol {protocol}")
     return Results(tracker, protocol or told or "OPE", runs, unknown=unknown)
@@ -152,8 +160,11 @@ def _has_results(folder: Path) -> bool:
 
 def _holds_results(entry: os.DirEntry[str]) -> bool:
     if entry.is_dir():
-        return entry.name in ("baseline", "unsupervised") or any(
-            _run_of(name, entry.name) for name in os.listdir(entry.path)
+        names = os.listdir(entry.path)
+        return (
+            entry.name in ("baseline", "unsupervised")
+            or (entry.name in _BESIDE and any(name.endswith(".json") for name in names))
+            or any(_run_of(name, entry.name) for name in names)
         )
     return entry.name.endswith((".txt", ".json")) and not _NO_SEQUENCE.fullmatch(entry.name)
 

@@ -117,8 +117,10 @@ def test_got10k_lasot_and_uav123(tmp_path):
     write(lasot / "groundtruth.txt", boxes(3))
     write(lasot / "full_occlusion.txt", "0,0,1\n")
     write(lasot / "out_of_view.txt", "0,1,0\n")
+    write(tmp_path / "LaSOT/annos/att/airplane-1.txt", "0,1,0,0,0,1,0,0,1,0,0,0,1,0\n")
     annotations = read_annotations(tmp_path / "LaSOT")
     assert annotations.kind == "LaSOT"
+    assert annotations.sequences["airplane-1"].attributes == ("SV", "LR", "POC", "ROT")
     assert annotations.sequences["airplane-1"].present.tolist() == [True, False, False]
 
     write(tmp_path / "UAV/anno/UAV123/bike1.txt", "1,2,3,4\nNaN,NaN,NaN,NaN\n")

@@ -4,7 +4,15 @@ model = dict(
     type="tasks.tracking.model.SiameseTracker",
     data_preprocessor=dict(type="tasks.tracking.model.PairPreprocessor"),
     loss="tasks.tracking.siamfc:loss",
-    tracker="tasks.tracking.siamfc:SiamFCTracker",
+    tracker=dict(
+        type="tasks.tracking.siamfc:SiamFCTracker",
+        scale_num=3,
+        scale_step=1.0375,
+        scale_lr=0.59,
+        scale_penalty=0.9745,
+        window_influence=0.176,
+        response_up=16,
+    ),
 )
 val_cfg = dict()
 val_evaluator = dict(type="tasks.tracking.metrics.TrackingScores")
