@@ -43,7 +43,7 @@ def assemble(record: Record, subject: Subject, inputs: Inputs, device: str | Non
     grouping = group_elements(vectors, reasons, record)
     tokens, latents = _tokens(vectors, grouping)
     layers = _layers(record, vectors)
-    forms = _Forms(roots, grouping, record.shapes)
+    forms = _Forms(roots, grouping, record.shapes)  # while what they go by is held here
     example = as_call(inputs)
     if device:
         example = tree_map_only(Tensor, lambda t: t.detach().to(device), example)
@@ -74,7 +74,7 @@ def _tokens(vectors: Vectors, grouping: Grouping) -> tuple[dict[tuple[str, int],
     """Tokens by (tensor, dim), and the number of latents: one per element, then one per fixed channel."""
     line = np.concatenate([np.zeros(0, dtype=np.int64), *distinct(vectors).values()])
     fixed = np.unique(line[(line >= 0) & (grouping.elements(line) < 0)])
-    latent = np.append(grouping.element, -1)
+    latent = grouping.element.copy()
     latent[fixed] = len(grouping.group) + np.arange(len(fixed))
     made: dict[int, Tokens] = {}
     for vector in vectors.values():
@@ -94,12 +94,18 @@ def _groups(
 ) -> tuple[ChannelGroup, ...]:
     classifiers = {(layer.tensor, layer.in_dim) for layer in layers if layer.classifier}
     slots: list[list[Slot]] = [[] for _ in grouping.sizes]
+    place = {name: i for i, name in enumerate(record.shapes)}  # registered first, whatever ran first in this mode
+    first: dict[int, tuple[tuple[bool, int], str]] = {}
     known: dict[int, list[tuple[int, np.ndarray]]] = {}
     for (name, dim), token in tokens.items():
         if id(token) not in known:
             known[id(token)] = _positions(token, grouping)
+        role = record.roles.get((name, dim), "follows")
+        rank = role != "makes", place[name]
         for g, positions in known[id(token)]:
-            slots[g].append(Slot(name, dim, record.roles.get((name, dim), "follows"), positions))
+            slots[g].append(Slot(name, dim, role, positions))
+            if g not in first or rank < first[g][0]:
+                first[g] = rank, name
     mixed: list[dict[str, None]] = [{} for _ in grouping.sizes]
     causes = [(roots[ids.numpy()], op) for ids, op in record.mixed]
     causes += [(vectors[key], op) for key, op in record.standardised.items() if key in vectors]
@@ -108,12 +114,10 @@ def _groups(
         for g in np.unique(grouping.group[elements[elements >= 0]]):
             mixed[g][op] = None
     built, names = [], Counter[str]()
-    place = {name: i for i, name in enumerate(record.shapes)}  # registered first, whatever ran first in this mode
     for g, size in enumerate(grouping.sizes):
-        first = min(slots[g], key=lambda s: (s.role != "makes", place[s.tensor]))
-        names[name := owner(first.tensor)] += 1
+        names[name := owner(first[g][1])] += 1
         unique = name if names[name] == 1 else f"{name}#{names[name]}"
-        feeds = any((s.tensor, s.dim) in classifiers for s in slots[g])
+        feeds = bool(classifiers) and any((s.tensor, s.dim) in classifiers for s in slots[g])
         built.append(ChannelGroup(unique, int(size), tuple(slots[g]), tuple(mixed[g]), feeds))
     return tuple(built)
 
@@ -124,7 +128,7 @@ def _positions(token: Tokens, grouping: Grouping) -> list[tuple[int, np.ndarray]
     for g, start, copies in token.runs:
         places = start + np.arange(grouping.sizes[g] * copies).reshape(-1, copies)
         lies.setdefault(g, []).append(places)
-    return [(g, np.hstack(pieces)) for g, pieces in lies.items()]
+    return [(g, np.hstack(pieces) if len(pieces) > 1 else pieces[0]) for g, pieces in lies.items()]
 
 
 def _layers(record: Record, vectors: Vectors) -> tuple[Layer, ...]:
@@ -133,9 +137,10 @@ def _layers(record: Record, vectors: Vectors) -> tuple[Layer, ...]:
         np.concatenate([np.zeros(0, dtype=np.int64), *(record.ids.find(i).ravel() for i in record.leaving)])
     )
     return tuple(
-        replace(layer, classifier=layer.linear and bool(np.isin(vectors[layer.tensor, layer.out_dim], leaving).all()))
+        replace(layer, classifier=True)
+        if layer.linear and np.isin(vectors[layer.tensor, layer.out_dim], leaving).all() else layer
         for layer in record.layers.values()
-    )
+    )  # fmt: skip
 
 
 def _frozen(
@@ -158,7 +163,9 @@ class _Forms:
     def __init__(self, roots: np.ndarray, grouping: Grouping, shapes: dict[str, tuple[int, ...]]) -> None:
         self.roots, self.grouping, self.shapes = roots, grouping, shapes
         self._known: dict[bytes, Form | None] = {}
+        self._vectors: dict[int, Form | None] = {}
         self._along: dict[tuple[int, tuple[int, ...]], tuple[Form | None, ...]] = {}
+        self._carried: dict[tuple[int, tuple[int, ...]], tuple[Form | None, ...]] = {}
 
     def of(self, roots: np.ndarray) -> Form | None:
         """The form of a dimension with these roots along it; None if elements of a group are not equally frequent."""
@@ -168,14 +175,26 @@ class _Forms:
         return self._known[key]
 
     def _of(self, elements: np.ndarray) -> Form | None:
-        free, starts = elements[elements >= 0], self.grouping.starts
-        counts, pairs = np.bincount(free, minlength=len(self.grouping.group)), []
+        runs, irregular = self.grouping.runs(elements)
+        free = elements[elements >= 0]
+        if not irregular:
+            each: dict[int, int] = {}
+            for g, _, copies in runs:
+                each[g] = each.get(g, 0) + copies
+            return (len(elements) - len(free), tuple(sorted(each.items())))
+        counts, pairs, starts = np.bincount(free, minlength=len(self.grouping.group)), [], self.grouping.starts
         for g in np.unique(self.grouping.group[free]):
             own = counts[starts[g] : starts[g + 1]]
             if own.min() != own.max():
                 return None
             pairs.append((int(g), int(own[0])))
         return (len(elements) - len(free), tuple(pairs))
+
+    def vector(self, vector: np.ndarray) -> Form | None:
+        """The same for one of the vectors that lie along tensors, which are as many objects as they differ."""
+        if id(vector) not in self._vectors:
+            self._vectors[id(vector)] = self.of(vector)
+        return self._vectors[id(vector)]
 
     def along(self, small: Tensor, shape: tuple[int, ...]) -> tuple[Form | None, ...]:
         """The forms of all dimensions of a tensor. Many activations have one core, which is looked at once."""
@@ -189,13 +208,21 @@ class _Forms:
             self._along[key] = tuple(found)
         return self._along[key]
 
+    def carried(self, small: Tensor, shape: tuple[int, ...]) -> tuple[Form | None, ...]:
+        """The same of an output; of one without channels nothing is known."""
+        key = id(small), shape
+        if key not in self._carried:
+            empty = int(small) < 0 if small.numel() == 1 else not bool((small >= 0).any())
+            self._carried[key] = (None,) * len(shape) if empty else self.along(small, shape)
+        return self._carried[key]
+
 
 def _shape(
     carries: Tensor | ParamView | None, shape: tuple[int, ...], vectors: Vectors, forms: _Forms
 ) -> tuple[Form | None, ...]:
     """What is known of an output's shape, by the ids or the parameter that it carries."""
     if isinstance(carries, Tensor):
-        return (None,) * len(shape) if _empty(carries) else forms.along(carries, shape)
+        return forms.carried(carries, shape)
     box = None if carries is None else part(carries, forms.shapes[carries.name])
     if carries is None or box is None:
         return (None,) * len(shape)
@@ -216,11 +243,6 @@ def _trail(record: Record, vectors: Vectors, forms: _Forms, subject: Subject) ->
     return Trail([s.op for s in steps], [s.line for s in steps], shapes, numbers, record.outputs, modes)
 
 
-def _empty(small: Tensor) -> bool:
-    """Whether nothing in it belongs to a channel."""
-    return int(small) < 0 if small.numel() == 1 else not bool((small >= 0).any())
-
-
 def _macs(record: Record, forms: _Forms) -> Cost:
     terms = []
     for term in record.terms:
@@ -232,9 +254,8 @@ def _macs(record: Record, forms: _Forms) -> Cost:
 def _params(subject: Subject, vectors: Vectors, forms: _Forms) -> Cost:
     terms = []
     for name, p in subject.parameters.items():
-        terms.append(
-            (1, [forms.of(vectors[name, d]) if (name, d) in vectors else (n, ()) for d, n in enumerate(p.shape)])
-        )
+        sizes = [((name, d), n) for d, n in enumerate(p.shape)]
+        terms.append((1, [forms.vector(vectors[key]) if key in vectors else (n, ()) for key, n in sizes]))
     return _cost(terms, len(forms.grouping.sizes))
 
 

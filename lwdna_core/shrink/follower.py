@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lwdna_core.shrink.cuts import holding
 from lwdna_core.shrink.forward import Subject, output_tensors, run_forward
 from lwdna_core.shrink.graph import ChannelGraph, Form
-from lwdna_core.shrink.provenance import caller, leaves, numbers_of, signature
+from lwdna_core.shrink.provenance import caller, numbers_of, signature, tensors
 from lwdna_core.shrink.record import Bound
 from lwdna_core.shrink.shapes import execute
 from lwdna_core.shrink.surgery import Plan
@@ -43,9 +43,9 @@ class _Follower(TorchDispatchMode):
         self.lost = any(w == 1 < g.size for g, w in zip(graph.groups, widths, strict=True))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out, i = execute(func, args, kwargs or {}), self.index
-        name = signature(func).name
-        outputs = [out] if isinstance(out, Tensor) else [t for t in leaves((out,)) if isinstance(t, Tensor)]
+        kwargs = kwargs or {}
+        out, i, known = execute(func, args, kwargs), self.index, signature(func)
+        name, outputs = known.name, [out] if isinstance(out, Tensor) else tensors((out,))
         same = not self.lost and i < len(self.trail.ops) and name == self.trail.ops[i]
         wrong = self._unexpected(i, outputs) if same else None
         if (wrong or not same) and name == "slice" and not self.lost and (bound := self._bound(*args)):
@@ -58,9 +58,11 @@ class _Follower(TorchDispatchMode):
             return out
         if wrong:
             raise Mismatch(i, f"{name} ({self.trail.lines[i]}) {wrong}")
-        if numbers_of(func, args, kwargs or {}) != self.trail.numbers[i]:
+        if known.pointwise and numbers_of(func, args, kwargs) != self.trail.numbers[i]:
             self.scaled.append(i)
-        self.made.update({id(t): (t, (i, n)) for n, t in enumerate(outputs) if t.is_meta})
+        for n, t in enumerate(outputs):
+            if t.is_meta:
+                self.made[id(t)] = t, (i, n)
         self.index += 1
         return out
 

@@ -104,10 +104,15 @@ def run_forward(
         prepare: called before the pass, may change the attributes of modules.
     """
     stand_ins: dict[int, Tensor] = {}
+    place = torch.device(device) if device else None
     for name, t in subject.tensors.items():
         shape = t.shape if shapes is None else shapes.get(name, t.shape)
-        blank = torch.empty(shape, dtype=t.dtype, device=device) if device else t.detach().clone()
-        stand_ins[id(t)] = blank = nn.Parameter(blank, requires_grad=False) if _is_parameter(t) else blank
+        blank = torch.empty(shape, dtype=t.dtype, device=place) if place else t.detach().clone()
+        if type(t) is nn.Parameter:
+            blank = torch.Tensor._make_subclass(nn.Parameter, blank, False)  # as its constructor does, after checks
+        elif isinstance(t, nn.Parameter):
+            blank = nn.Parameter(blank, requires_grad=False)
+        stand_ins[id(t)] = blank
         if names is not None:
             names[id(blank)] = name
     args, kwargs = as_call(inputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class Grouping:
     """Free elements, numbered group by group.
 
     Attributes:
-        element: by representative id, the number of its element; -1 where it is fixed.
+        element: by representative id, the number of its element; -1 where it is fixed, and at the end, which is NONE's.
         group: by element, its group.
         sizes: by group, its number of elements.
         starts: by group, its first element; the number of elements at the end.
@@ -30,10 +30,12 @@ class Grouping:
     group: np.ndarray
     sizes: np.ndarray
     starts: np.ndarray
+    _runs: dict[bytes, Runs] = field(default_factory=dict)
 
     def elements(self, roots: np.ndarray) -> np.ndarray:
         """Elements of representatives, -1 for fixed ones and for NONE."""
-        return np.where(roots < 0, -1, self.element[roots])
+        found: np.ndarray = self.element[roots]
+        return found
 
     def runs(self, element: np.ndarray) -> Runs:
         """How groups lie along a dimension: runs of all elements of a group in order, each `copies` times in a row.
@@ -44,22 +46,38 @@ class Grouping:
         Returns:
             (group, start, copies) of every run, from left to right; and the groups that do not lie in runs.
         """
+        key = element.tobytes()
+        if key not in self._runs:
+            self._runs[key] = self._find_runs(element)
+        return self._runs[key]
+
+    def _find_runs(self, element: np.ndarray) -> Runs:
         found: list[tuple[int, int, int]] = []
         irregular: set[int] = set()
-        owner = np.full(len(element), -1)
-        owner[element >= 0] = self.group[element[element >= 0]]
-        ends = [*(np.flatnonzero(owner[1:] != owner[:-1]) + 1).tolist(), len(element)]
-        for begin, end in zip([0, *ends[:-1]], ends, strict=True):
-            if begin == end or (g := int(owner[begin])) < 0:
+        owner = np.append(self.group, -1)[element]
+        begins = np.flatnonzero(np.append(True, owner[1:] != owner[:-1])[: len(owner)])
+        ends, jumps = np.append(begins[1:], len(element)), np.append(0, (np.diff(element) != 1).cumsum())
+        for begin, end, g in zip(begins.tolist(), ends.tolist(), owner[begins].tolist(), strict=True):
+            if g < 0:
                 continue
-            size, index, i = int(self.sizes[g]), element[begin:end] - self.starts[g], 0
+            size, first = int(self.sizes[g]), int(self.starts[g])
+            if end - begin == size and jumps[begin] == jumps[end - 1] and element[begin] == first:
+                found.append((g, begin, 1))  # as nearly always
+                continue
+            index, i = element[begin:end] - first, 0
             while i < len(index):
                 copies = int((index[i:] != index[i]).argmax()) if size > 1 else 1
-                if copies == 0 or not np.array_equal(index[i : i + copies * size], np.repeat(np.arange(size), copies)):
+                run, rest = copies * size, index[i:]
+                if copies and len(rest) % run == 0:  # are all that follow alike?
+                    again = rest.reshape(-1, size, copies)
+                    if (again == np.arange(size)[:, None]).all():
+                        found += [(g, start, copies) for start in range(begin + i, end, run)]
+                        break
+                if copies == 0 or not np.array_equal(rest[:run], np.repeat(np.arange(size), copies)):
                     irregular.add(g)
                     break
                 found.append((g, begin + i, copies))
-                i += copies * size
+                i += run
         return tuple(found), frozenset(irregular)
 
 
@@ -91,7 +109,7 @@ def group_elements(vectors: Vectors, reasons: dict[int, str], record: Record) ->
     while True:
         frozen[list(reasons)] = True
         members = _partition(order[~frozen[order]], signature)
-        element = np.full(count, -1)
+        element = np.full(count + 1, -1)
         line = np.concatenate([np.zeros(0, dtype=np.int64), *members])
         element[line] = np.arange(len(line))
         sizes = [len(m) for m in members]

@@ -8,6 +8,7 @@ of a small core; `core` gives that core back, and every rule works on cores.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ class Ids:
     def __init__(self) -> None:
         self._parent = _singletons(1024)
         self._count = 0
-        self._frozen: list[tuple[int, str]] = []
+        self._frozen: list[tuple[np.ndarray, str]] = []
 
     @property
     def count(self) -> int:
@@ -43,7 +44,7 @@ class Ids:
         """The representative of every id (NONE stays NONE), in an array of the same shape."""
         flat = ids.numpy() if isinstance(ids, Tensor) else ids
         roots: np.ndarray = self._parent[flat]
-        while not np.array_equal(above := self._parent[roots], roots):
+        while not ((above := self._parent[roots]) == roots).all():
             roots = self._parent[above]
             self._parent[flat] = roots  # path compression
         return roots
@@ -52,17 +53,21 @@ class Ids:
         """Declare that channels with these ids are dropped and kept together; shapes broadcast, NONE ties nothing."""
         left, right = self.find(a), self.find(b)
         while True:
-            differ = (left != right) & (left >= 0) & (right >= 0)
+            low, high = np.minimum(left, right), np.maximum(left, right)
+            differ = (low != high) & (low >= 0)
             if not differ.any():
                 return
-            left, right = np.broadcast_to(left, differ.shape)[differ], np.broadcast_to(right, differ.shape)[differ]
+            low, high = low[differ], high[differ]
             # The least of those that a representative meets becomes its parent; then the others are looked at again.
-            np.minimum.at(self._parent, np.maximum(left, right), np.minimum(left, right))
-            left, right = self.find(left), self.find(right)
+            np.minimum.at(self._parent, high, low)
+            others = self._parent[high] != low
+            if not others.any():
+                return
+            left, right = self.find(low[others]), self.find(high[others])
 
     def freeze(self, ids: Tensor, reason: str) -> None:
         """Declare that channels with these ids keep their number, and why. The first reason given is reported."""
-        self._frozen += [(i, reason) for i in np.unique(self.find(ids)).tolist() if i >= 0]
+        self._frozen.append((np.unique(self.find(ids)), reason))
 
     def roots(self) -> np.ndarray:
         """The representative of every id, by id; the last entry is NONE's."""
@@ -75,8 +80,10 @@ class Ids:
         """Reason by representative, of everything frozen so far."""
         reasons: dict[int, str] = {}
         roots = self.roots()
-        for i, reason in self._frozen:
-            reasons.setdefault(int(roots[i]), reason)
+        for ids, reason in self._frozen:
+            for root in roots[ids].tolist():
+                reasons.setdefault(root, reason)
+        reasons.pop(NONE, None)
         return reasons
 
 
@@ -111,6 +118,15 @@ def core(shadow: Tensor) -> Tensor:
     return small
 
 
+def holes(small: Tensor) -> bool:
+    """Whether some entries of a core belong to no channel."""
+    held = vars(small)
+    if "holes" not in held:
+        held["holes"] = bool((small.numpy() < 0).any())
+    known: bool = held["holes"]
+    return known
+
+
 def varying(small: Tensor) -> list[int]:
     """The dimensions of a core along which the ids change."""
     return [d for d, n in enumerate(small.shape) if n > 1]
@@ -126,14 +142,18 @@ def merge(ids: Ids, small: Tensor, dims: Iterable[int]) -> Tensor:
     return small
 
 
-def spread(vector: Tensor, dim: int, shape: Iterable[int]) -> Tensor:
-    """A shadow of `shape` whose ids are `vector` along `dim` and constant elsewhere."""
-    shape = list(shape)
-    view = [1] * len(shape)
+def spread(vector: Tensor, dim: int, dims: int) -> Tensor:
+    """A core of `dims` dimensions whose ids are `vector` along `dim`."""
+    view = [1] * dims
     view[dim] = vector.numel()
-    return vector.reshape(view).expand(shape)
+    return vector.reshape(view)
 
 
 def nothing(shape: Iterable[int]) -> Tensor:
     """A shadow of NONE."""
-    return torch.tensor(NONE, device="cpu").expand(list(shape))
+    return _nothing(tuple(shape))
+
+
+@lru_cache(maxsize=4096)
+def _nothing(shape: tuple[int, ...]) -> Tensor:
+    return torch.tensor(NONE, device="cpu").expand(shape)

@@ -81,7 +81,7 @@ def convolution(tracer: Tracer, op: Op) -> None:
         made = record.made(name, out_dim, 1 if transposed else groups)
         made = made.repeat(groups) if transposed and groups > 1 else made
     follow(tracer, bias, made)
-    tracer.set(out, spread(made, 1, out.shape))
+    tracer.set(out, spread(made, 1, out.dim()))
     record.layers.setdefault(name, Layer(name, in_dim, out_dim, groups if transposed else 1))
     # An input entry of a transposed convolution takes part in as many products as an output entry of a plain one.
     if transposed:
@@ -105,7 +105,7 @@ def _convolve_part(tracer: Tracer, op: Op, small: Tensor, view: ParamView, box: 
     for d, role in enumerate(("makes", "reads")):
         record.label(name, d, record.along(name, d), role)
     follow(tracer, op.args.get("bias"), own[0])
-    tracer.set(out, spread(own[0], 1, out.shape))
+    tracer.set(out, spread(own[0], 1, out.dim()))
     record.layers.setdefault(name, Layer(name, 1, 0))
     _count(tracer, out, [own[1]], math.prod(n for n in op.args["weight"].shape[2:]))
 
@@ -140,13 +140,17 @@ def _correlate(tracer: Tracer, ids: Tensor, kernel: Tensor | None, groups: int, 
     x = channel_ids(tracer, ids, 1).unflatten(0, (groups, -1))
     tracer.ids.tie(sides.unflatten(0, (groups, -1)), x.unsqueeze(1))
     depthwise = i == 1 and 0 in varying(small)
-    tracer.set(out, spread(sides[:, 0], 1, out.shape) if depthwise else nothing(out.shape))
+    tracer.set(out, spread(sides[:, 0], 1, out.dim()) if depthwise else nothing(out.shape))
     _count(tracer, out, [sides[0]], extent)
 
 
 def follow(tracer: Tracer, parameter: Tensor | None, ids: Tensor) -> None:
     """A bias, scale or statistic has one entry per channel."""
     if parameter is None:
+        return
+    name, record = tracer.names.get(id(parameter)), tracer.record
+    if name is not None and (name, 0) not in record.labels and record.shapes[name] == (ids.numel(),):
+        record.label(name, 0, ids)
         return
     view = tracer.view_of(parameter)
     if view is not None and (view.name, 0) not in tracer.record.labels and _whole(view, (len(ids),)):
@@ -201,7 +205,7 @@ def _project(tracer: Tracer, op: Op, x: Tensor, axis: int, view: ParamView, k_di
         read = channel_ids(tracer, small.expand([inner if d == axis else n for d, n in enumerate(small.shape)]), axis)
     record.label(view.name, k, read, "reads")
     made = record.made(view.name, m)
-    tracer.set(out, spread(made, out_axis, out.shape))
+    tracer.set(out, spread(made, out_axis, out.dim()))
     record.layers.setdefault(view.name, Layer(view.name, k, m, linear=True))
     return _count(tracer, out, [record.labels[view.name, k]], 1)
 
@@ -245,7 +249,7 @@ def batch_norm(tracer: Tracer, op: Op) -> None:
     vector = channel_ids(tracer, ids, 1)
     for key in keys:
         follow(tracer, op.args.get(key), vector)
-    tracer.set(out, core(ids))
+    tracer.shadows[out] = ids
 
 
 @rule("native_layer_norm", "_fused_rms_norm", "rms_norm")

@@ -47,7 +47,7 @@ def move(tracer: Tracer, op: Op) -> None:
     if moved_parameter(tracer, op, lambda t: op.func(t, *args[1:], **kwargs)):
         return
     if (ids := tracer.ids_of(args[0])) is not None:
-        tracer.set(op.out, op.func(ids, *args[1:], **kwargs))
+        tracer.set(op.out, op.func(ids.detach(), *args[1:], **kwargs))  # which may be in place
 
 
 @rule("unfold")

@@ -114,10 +114,13 @@ def _note_scaled(record: Record, indices: set[int]) -> None:
 
 def _untried(graph: ChannelGraph, record: Record) -> dict[str, int]:
     """Lines of code with several readings, the present one of which leaves nothing that could be resized."""
+    several = [s for s in record.steps if s.choices > 1]
+    if not several:
+        return {}
     ends = [r for r, reason in record.ids.frozen().items() if reason.startswith("the network's ")]
     return {
-        s.line: s.choices for s in record.steps
-        if s.choices > 1 and not _free(graph, record, s.touched)
+        s.line: s.choices for s in several
+        if not _free(graph, record, s.touched)
         and not all(np.isin(record.ids.find(ids), [-1, *ends]).all() for ids in s.touched)
     }  # fmt: skip
 
@@ -192,12 +195,11 @@ def _decide(
 
 def _free(graph: ChannelGraph, record: Record, ids: Sequence[Tensor | None]) -> bool:
     """Whether any of these ids belongs to a group that can be resized."""
-    free = {
-        int(r)
-        for g in graph.groups
-        for r in record.ids.find(record.labels[g.slots[0].tensor, g.slots[0].dim])[g.slots[0].positions[:, 0]]
-    }
-    return any(not free.isdisjoint(record.ids.find(i).ravel().tolist()) for i in ids if i is not None)
+    free = np.zeros(record.ids.count + 1, dtype=bool)
+    for g in graph.groups:
+        slot = g.slots[0]
+        free[record.ids.find(record.labels[slot.tensor, slot.dim])[slot.positions[:, 0]]] = True
+    return any(bool(free[record.ids.find(i)].any()) for i in ids if i is not None)
 
 
 def _nothing(graph: ChannelGraph) -> str:

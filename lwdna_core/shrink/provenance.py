@@ -53,9 +53,9 @@ class Op:
         known = signature(func)
         self.name, self.pointwise = known.name, known.pointwise
         self.func, self.raw, self.out = func, (args, kwargs), out
-        self.args = {**dict(zip(known.arguments, args, strict=False)), **kwargs}
-        self.tensors = [t for t in leaves((*args, *kwargs.values())) if isinstance(t, Tensor)]
-        self.outputs = [t for t in leaves((out,)) if isinstance(t, Tensor)]
+        self.args = dict(zip(known.arguments, args, strict=False)) | kwargs
+        self.tensors = tensors((*args, *kwargs.values()) if kwargs else args)
+        self.outputs = [out] if isinstance(out, Tensor) else tensors((out,))
 
     @property
     def source(self) -> Tensor:
@@ -69,6 +69,17 @@ def leaves(values: Iterable[Any]) -> list[Any]:
     found: list[Any] = []
     for value in values:
         found += value if isinstance(value, (list, tuple)) else (value,)
+    return found
+
+
+def tensors(values: Iterable[Any]) -> list[Tensor]:
+    """Those among arguments or results, with lists opened."""
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, (list, tuple)):
+            found += [t for t in value if isinstance(t, Tensor)]
     return found
 
 
@@ -106,7 +117,8 @@ class Tracer(TorchDispatchMode):
     """
 
     def __init__(self, record: Record, names: dict[int, str], decisions: Decisions, device: str | None) -> None:
-        from lwdna_core.shrink.rules import apply  # which needs this module
+        from lwdna_core.shrink import cuts, layers, moves, reductions  # noqa: F401 - they register their rules
+        from lwdna_core.shrink.rules import apply  # all of which need this module
 
         super().__init__()
         self.apply = apply
@@ -115,26 +127,30 @@ class Tracer(TorchDispatchMode):
         self.shadows: Any = _Shadows() if device == "meta" else WeakIdKeyDictionary()
         self.modules: list[tuple[str, nn.Module]] = []
         self.choices = 0
+        self._full: dict[tuple[int, torch.Size], Tensor] = {}
         self.bounds = [d for d in decisions if isinstance(d, Bound)]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         op = Op(func, args, kwargs, execute(func, args, kwargs))
-        self.choices = 0
-        touched = [core(s) for t in op.tensors if isinstance(s := self.shadows.get(t), Tensor)]
+        shadows, self.choices = self.shadows, 0
+        touched = [core(s) for t in op.tensors if isinstance(s := shadows.get(t), Tensor)]
         self.apply(self, op)
-        for t in op.outputs:
-            if isinstance(s := self.shadows.get(t), Tensor) and s.shape != t.shape:  # emptied in place
-                self.set(t, nothing(t.shape))
+        cores: list[Tensor | ParamView | None] = []
+        shapes = [tuple(t.shape) for t in op.outputs]
+        for t, shape in zip(op.outputs, shapes, strict=True):
+            shadow = shadows.get(t)
+            if isinstance(shadow, Tensor):
+                shadow = core(shadow if shadow.shape == shape else self.set(t, nothing(shape)))  # emptied in place
+            cores.append(shadow)
         line = self.line()
-        if self.decisions.get(len(self.record.steps)) == FREEZE or (
-            self.choices and self.decisions.get(line) == FREEZE
+        if self.decisions and (
+            self.decisions.get(len(self.record.steps)) == FREEZE
+            or (self.choices and self.decisions.get(line) == FREEZE)
         ):
             for ids in (*touched, *(core(s) for t in op.outputs if (s := self.ids_of(t)) is not None)):
                 self.ids.freeze(ids, f"{op.name} at sizes that do not follow the channels, {self.site()}")
-        cores = [core(s) if isinstance(s := self.shadows.get(t), Tensor) else s for t in op.outputs]
-        shapes = [tuple(t.shape) for t in op.outputs]
-        weights = [v.name for t in op.tensors if isinstance(v := self.shadows.get(t), ParamView)]
+        weights = [name for t in op.tensors if (name := self.name_of(t)) is not None]
         numbers = numbers_of(func, args, kwargs)
         self.record.steps.append(Step(op.name, line, shapes, cores, touched, weights, numbers, self.choices))
         return op.out
@@ -144,6 +160,13 @@ class Tracer(TorchDispatchMode):
         return False
 
     # what an operation's tensors carry
+
+    def name_of(self, t: Tensor) -> str | None:
+        """The parameter that a tensor is, or is a view of."""
+        if (name := self.names.get(id(t))) is not None:
+            return name
+        known = self.shadows.get(t)
+        return known.name if isinstance(known, ParamView) else None
 
     def view_of(self, t: Any) -> ParamView | None:
         """The parameter that a tensor is a view of (or was computed from, entry by entry)."""
@@ -169,15 +192,19 @@ class Tracer(TorchDispatchMode):
         axis = real[0]
         return self.record.along(view.name, axis)[start:].as_strided(shape, strides)
 
-    def set(self, t: Tensor, shadow: Tensor) -> None:
-        """Give an output its shadow; expands to the output's shape."""
-        small = core(shadow)
-        if small.dim() < t.dim():
-            small = core(small.reshape([1] * (t.dim() - small.dim()) + list(small.shape)))
-        full = small.expand(t.shape)
-        if full is not small:
-            vars(full)["core"] = small
+    def set(self, t: Tensor, shadow: Tensor) -> Tensor:
+        """Give an output its shadow, expanded to the output's shape."""
+        small, shape = core(shadow), t.shape
+        full = self._full.get((id(small), shape))  # it holds its core, whose identity thus stays its own
+        if full is None:
+            wide = small
+            if small.dim() < len(shape):
+                wide = core(small.reshape([1] * (len(shape) - small.dim()) + list(small.shape)))
+            full = wide.expand(shape)
+            vars(full)["core"], vars(full)["of"] = wide, small
+            self._full[id(small), shape] = full
         self.shadows[t] = full
+        return full
 
     def choose(self, options: int) -> int:
         """Which of several readings of the current operation to take: the first until a proof says otherwise."""
@@ -220,6 +247,7 @@ def caller() -> FrameType:
     return frame
 
 
+@cache
 def _internal(filename: str) -> bool:
     return ("/torch/" in filename and "/torch/nn/modules/" not in filename) or "/lwdna_core/shrink/" in filename \
         or filename.endswith(("/nn/modules/module.py", "/contextlib.py"))  # fmt: skip

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lwdna_core.shrink.graph import Layer
-from lwdna_core.shrink.ids import Ids, merge
+from lwdna_core.shrink.ids import Ids, holes, merge
 
 FREEZE = "freeze"
 
@@ -103,7 +103,7 @@ class Record:
             self.labels[name, dim] = known = ids
         elif known is not ids:
             self.ids.tie(known, ids)
-            if bool((known < 0).any()):
+            if holes(known):
                 self.labels[name, dim] = known = torch.where(known < 0, ids, known)
         if role == "reads" or (role == "makes" and self.roles.get((name, dim)) != "reads"):
             self.roles[name, dim] = role

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import flop_registry
 
-from lwdna_core.shrink.ids import core, merge, nothing, varying
+from lwdna_core.shrink.ids import core, holes, merge, nothing, varying
 from lwdna_core.shrink.provenance import Op, Tracer
 from lwdna_core.shrink.record import ParamView, Term
 
@@ -35,14 +35,14 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 
 def apply(tracer: Tracer, op: Op) -> None:
     """Set the shadows of an operation's outputs."""
-    from lwdna_core.shrink import cuts, layers, moves, reductions  # noqa: F401 - they register their rules
-
     function = RULES.get(op.name) or RULES.get(op.name.rstrip("_") if op.name.endswith("_") else "")
     if function is None:
         function = elementwise if op.pointwise else unknown
     function(tracer, op)
     for bound in tracer.bounds:
         if isinstance(bound.source, tuple) and bound.source[0] == len(tracer.record.steps):
+            from lwdna_core.shrink import cuts
+
             cuts.note_bound(tracer, bound, op.outputs[bound.source[1]])
 
 
@@ -63,6 +63,10 @@ def unknown(tracer: Tracer, op: Op) -> None:
       "hardtanh", "leaky_relu", "relu", "relu6", "elu", "celu", "selu", "hardsigmoid", "threshold")  # fmt: skip
 def elementwise(tracer: Tracer, op: Op) -> None:
     """Ids that meet are tied; a size-1 side that is stretched over other channels ties nothing."""
+    if len(op.tensors) == len(op.outputs) == 1 and isinstance(known := tracer.shadows.get(op.tensors[0]), Tensor):
+        if known.dim() and op.outputs[0].shape == known.shape:  # an activation function: nothing meets
+            tracer.shadows[op.outputs[0]] = known
+            return
     inputs, target = [t for t in op.tensors if t.dim() > 0], op.outputs[0]
     shadows = [(t, s) for t in inputs if (s := tracer.ids_of(t)) is not None]
     views = [v for t in inputs if tracer.ids_of(t) is None and (v := tracer.view_of(t)) is not None]
@@ -107,7 +111,7 @@ def meet(tracer: Tracer, shadows: list[Tensor], shape: tuple[int, ...]) -> Tenso
             result = s
         elif result is not s:
             tracer.ids.tie(result, s)
-            if result.shape != s.shape or bool((result < 0).any()):
+            if result.shape != s.shape or holes(result):
                 result = torch.where(result < 0, s, result)
     return nothing([1] * len(shape)) if result is None else core(result)
 
@@ -159,6 +163,9 @@ def outside(tracer: Tracer, op: Op) -> None:
 
 def channel_ids(tracer: Tracer, ids: Tensor, axis: int) -> Tensor:
     """The ids along one axis, everything that lies in one position of it tied."""
-    small = core(ids)
-    small = merge(tracer.ids, small, [d for d in varying(small) if d != axis])
-    return small.flatten().expand(ids.size(axis)) if small.numel() == 1 else small.flatten()
+    small, size = core(ids), ids.size(axis)
+    known: dict[tuple[int, int], Tensor] = vars(small).setdefault("channels", {})  # many ask: equal ids are one object
+    if (axis, size) not in known:
+        merged = merge(tracer.ids, small, [d for d in varying(small) if d != axis])
+        known[axis, size] = merged.flatten().expand(size) if merged.numel() == 1 else merged.flatten()
+    return known[axis, size]

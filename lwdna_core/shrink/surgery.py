@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -90,6 +90,14 @@ def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
     plain = [m for m in subject.modules.values() if _is_plain(m.__class__)]
     for m in plain:
         memo[id(m)] = m.__class__.__new__(m.__class__)
+    storages = Counter(t.untyped_storage()._cdata for t in subject.tensors.values() if type(t) is Tensor)
+    for t in subject.tensors.values():
+        if id(t) in memo:
+            continue
+        if type(t) is nn.Parameter:
+            memo[id(t)] = nn.Parameter(t.detach().clone(), t.requires_grad)
+        elif type(t) is Tensor and storages[t.untyped_storage()._cdata] == 1 and _is_whole(t):
+            memo[id(t)] = t.clone()
     for m in plain:
         state: dict[str, Any] = {}
         for name, held in m.__dict__.items():
@@ -105,6 +113,11 @@ def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
                 state[name] = copy.deepcopy(held, memo)
         memo[id(m)].__setstate__(state)
     return copy.deepcopy(subject.network, memo)
+
+
+def _is_whole(t: Tensor) -> bool:
+    """Whether a buffer has nothing but its values, and all those of its storage."""
+    return not t.requires_grad and not vars(t) and t.is_contiguous() and t.untyped_storage().nbytes() == t.nbytes
 
 
 @cache
@@ -135,12 +148,21 @@ def _take(t: Tensor, sides: Mapping[int, tuple[int, int] | Tensor]) -> Tensor:
 
 def _index(graph: ChannelGraph, token: Tokens, kept: list[np.ndarray]) -> tuple[int, int] | Tensor:
     """Which old index every new index along a dimension comes from: run by run, fixed entries stay."""
-    pieces, at = [], 0
+    pieces: list[np.ndarray] = []
+    within: dict[tuple[int, int], np.ndarray] = {}  # a group in a grouped convolution has many equal runs
+    at = 0
     for g, start, copies in token.runs:
-        pieces += [np.arange(at, start), (start + copies * kept[g][:, None] + np.arange(copies)).ravel()]
+        if start > at:
+            pieces.append(np.arange(at, start))
+        if (g, copies) not in within:
+            own = kept[g]
+            within[g, copies] = own if copies == 1 else (copies * own[:, None] + np.arange(copies)).ravel()
+        pieces.append(start + within[g, copies])
         at = start + copies * graph.groups[g].size
-    index = np.concatenate([*pieces, np.arange(at, len(token.element))])
-    return (int(index[0]), len(index)) if (np.diff(index) == 1).all() else torch.from_numpy(index)
+    if at < len(token.element):
+        pieces.append(np.arange(at, len(token.element)))
+    index = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
+    return (int(index[0]), len(index)) if (index[1:] - index[:-1] == 1).all() else torch.from_numpy(index)
 
 
 def _follow(module: nn.Module) -> None:
