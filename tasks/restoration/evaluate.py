@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
     border = args.border if args.border is not None else args.scale if args.scale > 1 else 0
     if border < 0:
         raise LwdnaError(f"--border {border}: expected 0 or more pixels")
-    if args.json and not args.json.parent.is_dir():
-        raise LwdnaError(f"--json {args.json}: there is no folder {args.json.parent}")
+    if args.json and (args.json.is_dir() or not args.json.parent.is_dir()):
+        raise LwdnaError(f"--json {args.json}: expected a file's name in a folder that is there")
     scores = score(args.reference, args.output, args.scale, args.convention, border)
     _print(scores)
     if args.json:
@@ -123,12 +123,13 @@ def pair(originals: list[Path], outputs: list[Path], scale: int) -> dict[Path, P
     for path in originals:
         stems.setdefault(path.stem, []).append(path)
     paired: dict[Path, Path] = {}
+    with_suffix = f", with or without x{scale}" if scale > 1 else ""
     # Equal file names first, so that what else fits a name counts as one too many.
     for path in sorted(outputs, key=lambda path: path.name not in names):
-        bare = re.sub(rf"[_-]?x{scale}$", "", path.stem, flags=re.IGNORECASE)
+        bare = re.sub(rf"[_-]?x{scale}$", "", path.stem, flags=re.IGNORECASE) if scale > 1 else path.stem
         found = [names[path.name]] if path.name in names else stems.get(path.stem) or stems.get(bare) or []
         if not found:
-            raise LwdnaError(f"{path}: no image of {originals[0].parent} is called so, with or without x{scale}")
+            raise LwdnaError(f"{path}: no image of {originals[0].parent} is called so{with_suffix}")
         if len(found) > 1:
             raise LwdnaError(f"{path}: could be that of {found[0]} or of {found[1]}")
         if found[0] in paired:

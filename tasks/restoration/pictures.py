@@ -21,6 +21,7 @@ from tasks.restoration.images import read_tensor
 from tasks.restoration.metrics import KEPT
 
 _SHOWN = 4  # images
+_COLUMNS = 5  # crops side by side: baseline and LW-DNA between what they got and what they should have made
 _SHARE, _LEAST = 6, 24  # a crop's side: that part of the image's shorter side, but so many pixels
 _PERFECT = 100.0  # dB, more than any error in 8 bits gives: that of no error, which files call null
 _SCORED = {"y": "on Y", "y-rounded": "on Y rounded to 8 bits", "rgb": "on RGB"}
@@ -54,10 +55,12 @@ def pictures(folder: Path, results: Sequence[dict[str, Any]]) -> list[Picture]:
     half = min(_SHOWN, len(ranked)) // 2
     chosen = [*ranked[:half], *ranked[len(ranked) - min(_SHOWN, len(ranked)) + half :]]
     about = runs[seed][arms[0]]
-    return [
+    found = [
         _picture(folder / f"seed{seed}", seed, image, {arm: scores[arm][image] for arm in arms}, about)
         for image in chosen
     ]
+    which = " Of the images that the runs kept, those with the greatest losses and gains are shown."
+    return [found[0]._replace(caption=found[0].caption + which), *found[1:]] if found else []
 
 
 def _picture(
@@ -80,14 +83,18 @@ def _picture(
     compared = list(restored.values()) if len(restored) > 1 else [target, *restored.values()]
     top, left, side = _where_they_differ(compared)
 
-    figure = Figure(figsize=(1.9 * (len(shown) + 2), 2.4), layout="constrained")
-    axes = figure.subplots(1, len(shown) + 2)
-    _draw(axes[0], target, f"{of} / {name}")
+    count = len(shown) + 2
+    rows = -(-count // _COLUMNS)
+    figure = Figure(figsize=(1.9 * min(count, _COLUMNS), 2.3 * rows), layout="constrained")
+    axes = figure.subplots(rows, min(count, _COLUMNS), squeeze=False).flat
+    for axis in axes[count:]:
+        axis.axis("off")
+    _draw(axes[0], target, "the whole image\n")
     axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor="#ff3b8d", linewidth=1.5))
     crop = (slice(None), slice(top, top + side), slice(left, left + side))
-    for axis, (label, (pixels, score)) in zip(axes[1:], shown.items(), strict=False):
+    for axis, (label, (pixels, score)) in zip(axes[1 : count - 1], shown.items(), strict=True):
         _draw(axis, pixels[crop], f"{label}\n{_decibels(score)}")
-    _draw(axes[-1], target[crop], "ground truth\n")
+    _draw(axes[count - 1], target[crop], "ground truth\n")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     said = ", ".join(f"{label} {_decibels(score)}" for label, (_, score) in shown.items())
@@ -96,8 +103,7 @@ def _picture(
         caption=(
             f"Seed {seed}: the {side} x {side} pixels in which {'the arms' if len(scores) > 1 else 'output and truth'} "
             f"differ most, and the PSNR of the whole image, {_SCORED[about['convention']]}, "
-            f"{about['border'] or 'no'} pixels cut at the border. Of the images that the runs kept, those with the "
-            "greatest losses and gains are shown."
+            f"{about['border'] or 'no'} pixels cut at the border."
         ),
         image=buffer.getvalue(),
         alt=f"Crops of {name} of {of}: {said}, and the ground truth.",

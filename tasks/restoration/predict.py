@@ -46,8 +46,9 @@ def run(args: argparse.Namespace) -> int:
     device = usable_device(args.device)
     paths = [args.input] if args.input.is_file() else image_files(args.input)
     outputs: dict[Path, Path] = {}
+    sizes = {}
     for path in paths:
-        read_image(path)  # what cannot be read is named before the work starts
+        sizes[path] = read_image(path).size  # what cannot be read is named before the work starts
         output = args.out / f"{path.stem}.png"
         if output in outputs:
             raise LwdnaError(f"{path}: {outputs[output].name} would be written to {output} as well")
@@ -57,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
     restore = _restorer(args.run_folder, device, args.tile, args.ensemble)
     args.out.mkdir(parents=True, exist_ok=True)
     pixels, started = 0, time.perf_counter()
-    for output, path in outputs.items():
+    # The largest first: what is too large, for a tile or for the memory, is so at once.
+    for output, path in sorted(outputs.items(), key=lambda item: sizes[item[1]], reverse=True):
         image = restore(path)
         write_image(output, image)
         pixels += image.shape[1] * image.shape[2]

@@ -174,7 +174,11 @@ def test_other_mistakes(folders: tuple[Path, Path], capsys: pytest.CaptureFixtur
     assert "--border -1" in refusal(capsys, reference, output, "--scale", "4", "--border", "-1")
     assert "a.png: 48x40 pixels are too few" in refusal(capsys, reference, output, "--scale", "4", "--border", "15")
     absent = str(reference / "absent" / "scores.json")
-    assert "--json" in refusal(capsys, reference, output, "--scale", "4", "--json", absent)
+    (reference.parent / "odd").mkdir()
+    write_image(reference.parent / "odd" / "ax4.png", image(0))
+    for place in (absent, str(reference)):
+        assert f"--json {place}: expected" in refusal(capsys, reference, output, "--scale", "4", "--json", place)
+    assert "ax4.png: no image of" in refusal(capsys, reference, reference.parent / "odd", "--scale", "1")
     for words in (["--scale", "0"], ["--scale", "4", "--convention", "hsv"]):
         with pytest.raises(SystemExit) as stopped:
             refusal(capsys, reference, output, *words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -93,3 +94,16 @@ def test_an_aliased_kernel_and_the_one_of_a_patch_are_other_images() -> None:
     of_patch = imresize(image[..., 16:40, 16:40].double(), 1 / 4)
     difference = (of_patch - low[..., 4:10, 4:10]).abs()
     assert difference[..., 2:4, 2:4].max() < 1e-9 < 1 < difference.max()
+
+
+def test_low_resolution_of_a_patch_is_wrong_in_its_outer_two_pixels(data_folder: Path) -> None:
+    """On all patches of 96 at scale 4 of Set5: by up to 7 grey levels, and by none within."""
+    folder, outer, inner = data_folder / "restoration" / "Set5", 0, 0
+    for path in image_files(folder / "HR"):
+        image, low = cropped(read_tensor(path), 4), read_tensor(folder / "LRx4" / path.name)
+        for top, left in itertools.product(*(range(0, side - 24, 24) for side in low.shape[1:])):
+            patch = image[:, 4 * top : 4 * top + 96, 4 * left : 4 * left + 96]
+            difference = (imresize(patch, 1 / 4).int() - low[:, top : top + 24, left : left + 24]).abs()
+            outer = max(outer, int(difference.max()))
+            inner = max(inner, int(difference[:, 2:-2, 2:-2].max()))
+    assert (outer, inner) == (7, 0)

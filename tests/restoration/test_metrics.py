@@ -251,3 +251,16 @@ def test_images_are_kept_for_the_report(tmp_path: Path) -> None:
     dog, cat = about["images"]
     assert dog["psnr"] == psnr(a, x, "y", 2).item() and dog["input"] == psnr(noisy, x, "y", 2).item()
     assert (cat["name"], cat["scale"], cat["input"]) == ("cat", 2, psnr(bicubic(small, 2), y, "y", 2).item())
+
+
+def test_scoring_leaves_the_threads_alone() -> None:
+    a, b = noisy_pair(1, 40, 30)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(LwdnaError):
+            psnr(a, b[:, 1:])
+        psnr(a, b), ssim(a, b)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from lwdna_core.cli import main
 from lwdna_core.compare.task import find_task, resolve
 from tasks.restoration.imresize import bicubic
-from tasks.restoration.load import images
+from tasks.restoration.load import images, patches
 from tasks.restoration.model import RestorationPreprocessor, Restorer, augment, loss
 from tasks.restoration.networks.dncnn import dncnn_small
 from tasks.restoration.networks.edsr import edsr_small_x2
-from tasks.restoration.quality import psnr
+from tasks.restoration.quality import psnr, quantized
 
 
 @pytest.fixture(autouse=True)
@@ -151,3 +151,32 @@ def test_search_sees_the_recipes_batches() -> None:
     nn.init.normal_(network.tail.weight)
     criterion(network, batches[0]).backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.slow
+def test_a_network_loses_where_it_is_fed_clipped_noise(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Set12 at sigma 50 the clipped input scores 0.61 dB more, the denoised one less: 0.15 dB of this small network.
+
+    What the published DnCNN loses, 0.6 dB, takes its full training.
+    """
+    monkeypatch.setenv("LWDNA_DATA", str(data_folder))
+    torch.manual_seed(0)
+    network = dncnn_small()
+    optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 400)
+    for batch in patches(["photos"], size=32, count=16 * 400, colours=1).loader(16, "cpu", seed=0):
+        clean = batch["targets"] / 255
+        F.l1_loss(network(clean + torch.randn_like(clean) * 50 / 255), clean).backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        schedule.step()
+    network.eval()
+    gains = []
+    with torch.no_grad():
+        for pair in images(["Set12"], colours=1, sigma=50).images:
+            inputs = pair.inputs, quantized(pair.inputs).float()
+            outputs = [quantized(255 * network(noisy[None] / 255)[0]) for noisy in inputs]
+            gains.append([psnr(b, pair.target).item() - psnr(a, pair.target).item() for a, b in (inputs, outputs)])
+    before, after = np.mean(gains, axis=0)
+    assert before == pytest.approx(0.609, abs=2e-3)
+    assert after < -0.1

@@ -59,9 +59,19 @@ def test_images_of_the_greatest_losses_and_gains(tmp_path: Path, channels: int) 
     better[:, 20:30, 40:50] += 5
     score = psnr(quantized(better), target, "y-rounded", 2).item()
     assert f"LW-DNA {score:.2f} dB" in shown[-1].alt and "baseline" in shown[-1].alt and "bicubic" in shown[-1].alt
+    assert [("greatest losses and gains" in picture.caption) for picture in shown] == [True, False, False, False]
     assert "24 x 24 pixels" in shown[0].caption and "on Y rounded to 8 bits, 2 pixels cut" in shown[0].caption
     for picture in shown:
         assert Image.open(io.BytesIO(picture.image)).width > 600
+
+
+def test_many_arms_take_two_rows(tmp_path: Path) -> None:
+    def height(arms: tuple[str, ...]) -> int:
+        folder = tmp_path / str(len(arms))
+        (picture,) = pictures(folder, [leave(folder, 0, arm, [5.0 + k]) for k, arm in enumerate(arms)])
+        return Image.open(io.BytesIO(picture.image)).height
+
+    assert height(("baseline", "lwdna", "uniform", "random")) == 2 * height(("baseline", "lwdna"))
 
 
 def test_the_place_where_they_differ_most() -> None:

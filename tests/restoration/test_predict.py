@@ -112,6 +112,19 @@ def test_what_it_refuses_before_it_begins(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_tile_that_is_too_small_stops_it_at_the_first_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished_run(tmp_path / "run", "edsr_small_x2", 3)
+    (tmp_path / "in").mkdir()
+    for name, side in (("a", 8), ("b", 50)):
+        Image.fromarray(noise(side, side, 3)).save(tmp_path / "in" / f"{name}.png")
+    words = ["predict", str(tmp_path / "run"), str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    assert main([*words, "--tile", "40"]) == 2
+    assert "tiles of 40 pixels are too small: expected 41 or more" in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_originals_are_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finished_run(tmp_path / "run", "edsr_small_x2", 3)
     Image.fromarray(noise(8, 8, 3)).save(tmp_path / "a.png")
