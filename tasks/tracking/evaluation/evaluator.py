@@ -59,6 +59,11 @@ def evaluate(
         for tracker in read
         if rules.name in ("official", "got10k") and wanted.tiger1 and _begins_late(tracker, wanted.tiger1)
     ]
+    warnings += [
+        f"{tracker.tracker}: results on {few(short)} are shorter than the ground truth, which is cut to their length"
+        for tracker in read
+        if rules.short == "cut" and (short := _shorter(tracker, wanted))
+    ]
     protocols = {tracker.protocol: tracker.tracker for tracker in read}
     if len(protocols) > 1:
         told = ", ".join(f"{name} ({tracker})" for name, tracker in protocols.items())
@@ -81,3 +86,12 @@ def evaluate(
 def _begins_late(results: Results, tiger1: Sequence) -> bool:
     runs = [run for name, runs in results.runs.items() if canonical(name) == canonical(tiger1.name) for run in runs]
     return results.protocol != "TRE" and any(len(run.rows) == len(tiger1) - TIGER1_OMITTED for run in runs)
+
+
+def _shorter(results: Results, annotations: Annotations) -> list[str]:
+    """Sequences that a tracker did not follow to their end, where its runs begin at their beginning."""
+    return [
+        name
+        for name, runs in results.runs.items()
+        if results.protocol != "TRE" and any(len(run.rows) < len(annotations.sequences[name]) for run in runs)
+    ]

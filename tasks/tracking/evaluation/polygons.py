@@ -81,12 +81,15 @@ def _area_inside(corners: Floats, low: Floats, high: Floats) -> Floats:
     start, end = np.clip(y, top, bottom), np.clip(next_y, top, bottom)
     from_x, to_x = x + slope * (start - y), x + slope * (end - y)
     across = to_x - from_x
-    steep = np.abs(across) < 1e-9
-    # The mean of clip(x, left, right) - left between two places, by its integral.
+    leftmost, rightmost = np.minimum(from_x, to_x), np.maximum(from_x, to_x)
+    # The mean of clip(x, left, right) - left between two places: at their middle where neither side is between them or
+    # they are as good as one place, else by its integral.
+    straight = (rightmost <= left) | (leftmost >= right) | ((leftmost >= left) & (rightmost <= right))
+    straight |= rightmost - leftmost < 1e-6
     mean = np.divide(
-        _integral(to_x, left, right) - _integral(from_x, left, right), across, out=np.zeros_like(x), where=~steep
+        _integral(to_x, left, right) - _integral(from_x, left, right), across, out=np.zeros_like(x), where=~straight
     )
-    mean = np.where(steep, np.clip(from_x, left, right) - left, mean)
+    mean = np.where(straight, np.clip((from_x + to_x) / 2, left, right) - left, mean)
     area: Floats = np.abs((mean * (end - start)).sum(axis=1))
     area[area < 1e-9] = 0  # rounding, where nothing is inside
     return area

@@ -40,7 +40,9 @@ def scores_of(stored, convention, protocol, tracker, subset=None):
     folder = stored / FOLDERS[convention, protocol] / tracker
     found = evaluate([folder], stored / "gt/OTB100.json", convention, sequences=listed)
     misaligned = tracker == "STRUCK" and subset != "tb_50"
-    assert [warning.partition(" has")[0] for warning in found.warnings] == ["STRUCK: Tiger1"] * misaligned
+    told = ["STRUCK: Tiger1 has 349 lines"] if misaligned else []
+    told += ["STRUCK: results on ClifBar are shorter"] if tracker == "STRUCK" and subset != "cvpr13" else []
+    assert len(found.warnings) >= len(told) and all(map(str.startswith, found.warnings, told))
     return found.scores[0]
 
 
