@@ -63,10 +63,11 @@ def unknown(tracer: Tracer, op: Op) -> None:
       "hardtanh", "leaky_relu", "relu", "relu6", "elu", "celu", "selu", "hardsigmoid", "threshold")  # fmt: skip
 def elementwise(tracer: Tracer, op: Op) -> None:
     """Ids that meet are tied; a size-1 side that is stretched over other channels ties nothing."""
-    if len(op.tensors) == len(op.outputs) == 1 and isinstance(known := tracer.shadows.get(op.tensors[0]), Tensor):
-        if known.dim() and op.outputs[0].shape == known.shape:  # an activation function: nothing meets
-            tracer.shadows[op.outputs[0]] = known
-            return
+    alone = len(op.tensors) == len(op.outputs) == 1
+    known = tracer.shadows.get(op.tensors[0]) if alone else None
+    if isinstance(known, Tensor) and known.dim() and op.outputs[0].shape == known.shape:
+        tracer.shadows[op.outputs[0]] = known  # an activation function: nothing meets
+        return
     inputs, target = [t for t in op.tensors if t.dim() > 0], op.outputs[0]
     shadows = [(t, s) for t in inputs if (s := tracer.ids_of(t)) is not None]
     views = [v for t in inputs if tracer.ids_of(t) is None and (v := tracer.view_of(t)) is not None]
