@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lwdna_core.data.resident import stratified
+from lwdna_core.errors import LwdnaError
 from tasks.restoration.store import ImageStore
 
 
@@ -28,7 +29,7 @@ class PatchSet:
         size: side of a patch in `hr`.
         count: patches in an epoch.
         chosen: indices of the images that patches are drawn from.
-        metainfo: "images" are the names of all images.
+        metainfo: "images" are the names of all images, "held_out" the test sets whose images are left out.
     """
 
     hr: ImageStore
@@ -50,6 +51,17 @@ class PatchSet:
         """SHA-256 of the images and of which are chosen; what is in the config is not repeated."""
         parts = [store.fingerprint for store in (self.hr, self.lr) if store]
         return hashlib.sha256(f"{parts} {self.chosen.tolist()}".encode()).hexdigest()
+
+    def check_disjoint(self, tested: ImageSet) -> None:
+        """Raise LwdnaError where the run is tested on a set whose images may be among those that are trained on."""
+        held_out, sets = (cast(tuple[str, ...], about[key]) for about, key in (
+            (self.metainfo, "held_out"), (tested.metainfo, "sets"),
+        ))  # fmt: skip
+        if open_ := [name for name in sets if name not in held_out]:
+            raise LwdnaError(
+                f"val_dataloader.dataset.sets has {', '.join(open_)}, train_dataloader.dataset.held_out does not: "
+                "training images that show what these show would stay; name them there, too"
+            )
 
     def loader(
         self,

@@ -109,7 +109,8 @@ def _patches(
     chosen = np.flatnonzero([name not in left_out for name in names])
     if not len(chosen):
         raise LwdnaError(f"{', '.join(sets)}: every image is one of {', '.join(held_out)}: nothing is left to train on")
-    return PatchSet(hr, lr, size, count, chosen, {"images": names, "left_out": sorted(left_out)})
+    about = {"images": names, "left_out": sorted(left_out), "held_out": held_out}
+    return PatchSet(hr, lr, size, count, chosen, about)
 
 
 def _overlaps(hr: ImageStore, names: Sequence[str], tested: Mapping[str, Path], strict: bool) -> list[Overlap]:

@@ -388,3 +388,10 @@ def test_the_real_training_sets(data_folder: Path) -> None:
     bsds = patches(["BSDS500"], size=96, count=16)
     assert len(bsds.hr) == 198
     assert torch.equal(bsds.hr.image(0), read_tensor(set_files("BSDS500", "train", 1)[0].hr))
+
+
+def test_a_test_set_that_is_not_held_out_is_refused() -> None:
+    tested = images("photos")
+    patches("photos", size=32, count=8, held_out="photos").check_disjoint(tested)
+    with pytest.raises(LwdnaError, match=r"val_dataloader\.dataset\.sets has photos, .*held_out does not"):
+        patches("photos", size=32, count=8).check_disjoint(tested)
