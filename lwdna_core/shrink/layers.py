@@ -48,23 +48,25 @@ def convolution(tracer: Tracer, op: Op) -> None:
     kernel = math.prod(w.shape[2:])
     if ids is None:
         ids = nothing(x.shape)
-    box = None if view is None else part(view, tracer.record.shapes[view.name])
-    if view is None or box is None:
+    whole = view is not None and _whole(view, tracer.record.shapes[view.name])
+    box = None if view is None or whole else part(view, tracer.record.shapes[view.name])
+    if view is None or not (whole or box):
         if view is not None or tracer.ids_of(w) is None:
             return _opaque(tracer, op, out.size(1), "with a weight that is computed")
         return _correlate(tracer, ids, tracer.ids_of(w), groups, out, kernel)
     small = core(ids)
-    if (along := _along_channels(small, x, w, out)) is not None:
+    axes = varying(small)
+    if axes == [2] and (along := _along_channels(small, x, w, out)) is not None:
         tracer.record.mixed.append((along, f"a convolution along channels, {tracer.site()}"))
         tracer.set(out, along)
         return _count(tracer, out, [], kernel)
-    if varying(small) and 1 not in varying(small):  # channels folded into the batch: a kernel shared by all
-        if w.size(0) > 1 or w.size(1) > 1 or set(varying(small)) != {0}:
+    if axes and 1 not in axes:  # channels folded into the batch: a kernel shared by all
+        if w.size(0) > 1 or w.size(1) > 1 or axes != [0]:
             return _opaque(tracer, op, out.size(1), "over channels that do not lie along dimension 1")
         tracer.set(out, small)
         return _count(tracer, out, [], kernel)
     record, name = tracer.record, view.name
-    if not _whole(view, record.shapes[name]):
+    if box is not None:
         return _convolve_part(tracer, op, small, view, box)
     n = x.size(1)
     read = nothing([n]) if small.numel() == 1 and int(small) in record.entering else channel_ids(tracer, ids, 1)
@@ -123,7 +125,7 @@ def _opaque(tracer: Tracer, op: Op, size: int, why: str) -> None:
 
 def _along_channels(small: Tensor, x: Tensor, w: Tensor, out: Tensor) -> Tensor | None:
     """Channel attention by a 1-d convolution over the channels (ECA): the ids along the length go on."""
-    if varying(small) == [2] and x.dim() == 3 and w.shape[:2] == (1, 1) and out.size(2) == x.size(2) == small.size(2):
+    if x.dim() == 3 and w.shape[:2] == (1, 1) and out.size(2) == x.size(2) == small.size(2):
         return small if small.unique().numel() == small.numel() else None
     return None
 

@@ -153,7 +153,7 @@ def _try(
     if graph.device:
         return mismatch(subject, graph, widths, scaled, Plan(subject, graph, widths))
     kept = {g.name: [i % g.size for i in range(widths.get(g.name, g.size))] for g in graph.groups}
-    return mismatch(Subject(rebuild(subject, graph, kept)), graph, widths, scaled)
+    return mismatch(rebuild(subject, graph, kept), graph, widths, scaled)
 
 
 def _decide(

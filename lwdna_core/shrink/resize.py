@@ -38,18 +38,19 @@ def resize(network: nn.Module, graph: ChannelGraph, widths: Widths, *, initialis
     """
     kept = _kept(graph, widths)
     resized = rebuild(Subject(network), graph, kept)
-    fault = mismatch(Subject(resized), graph, {name: len(k) for name, k in kept.items()})
+    fault = mismatch(resized, graph, {name: len(k) for name, k in kept.items()})
     if fault is not None:
         raise ResizeError(f"at the new widths the network does not do what its analysis says: {fault}")
     grown = [g for g in graph.groups if len(kept[g.name]) > g.size]
+    result = resized.network
     if initialise:
-        initialise_weights(resized)
+        initialise_weights(result)
     elif grown:
         new = {slot.tensor for g in grown for slot in g.slots}
-        own = {n: t.detach().clone() for n, t in resized.state_dict().items() if n not in new}
-        initialise_weights(resized)
-        resized.load_state_dict(own, strict=False)
-    return resized
+        own = {n: t.detach().clone() for n, t in result.state_dict().items() if n not in new}
+        initialise_weights(result)
+        result.load_state_dict(own, strict=False)
+    return result
 
 
 def _kept(graph: ChannelGraph, widths: Widths) -> dict[str, list[int]]:

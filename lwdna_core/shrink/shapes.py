@@ -74,15 +74,22 @@ def _key(values: Any, found: list[bool]) -> Any:
 def _plain(*tensors: Tensor) -> bool:
     """Whether all are contiguous meta tensors of one floating-point type."""
     dtype = tensors[0].dtype
-    return dtype.is_floating_point and all(t.is_meta and t.dtype == dtype and t.is_contiguous() for t in tensors)
+    for t in tensors:
+        if not (t.is_meta and t.dtype == dtype and t.is_contiguous()):
+            return False
+    return dtype.is_floating_point
 
 
 def _empty(like: Tensor, shape: Any) -> Tensor:
     return torch.empty(shape, dtype=like.dtype, device=META)
 
 
+def _alike(x: Tensor) -> Tensor:
+    return torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device=META)  # faster than `empty`
+
+
 def _unary(x: Tensor, *rest: Any) -> Tensor | None:
-    return _empty(x, x.shape) if _plain(x) else None
+    return _alike(x) if _plain(x) else None
 
 
 def _unary_(x: Tensor, *rest: Any) -> Tensor | None:
@@ -95,10 +102,8 @@ def _binary(a: Tensor, b: Any, *rest: Any) -> Tensor | None:
     if not _plain(a, b):
         return None
     left, right = a.shape, b.shape
-    if left == right:
-        return _empty(a, a.shape)
-    if len(left) == len(right) and all(m in (n, 1) for n, m in zip(left, right, strict=True)):
-        return _empty(a, a.shape)
+    if left == right or (len(left) == len(right) and all(m in (n, 1) for n, m in zip(left, right, strict=True))):
+        return _alike(a)
     return None
 
 
@@ -126,7 +131,7 @@ def _batch_norm(x: Tensor, *statistics: Any) -> tuple[Tensor, Tensor, Tensor] | 
     channels = x.size(1)
     if any(t.shape != (channels,) for t in statistics if isinstance(t, Tensor)):
         return None
-    like = _empty(x, x.shape) if x.is_contiguous() else torch.empty_like(x)
+    like = _alike(x) if x.is_contiguous() else torch.empty_like(x)
     return like, _empty(x, (channels,)), _empty(x, (channels,))
 
 

@@ -60,7 +60,7 @@ class Plan:
                 setattr(module, a.name, type(getattr(module, a.name))(held))
 
 
-def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[int]]) -> nn.Module:
+def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[int]]) -> Subject:
     """A copy in which every group keeps these elements, in this order; without a check."""
     plan = Plan(subject, graph, {name: len(k) for name, k in kept.items()})
     lists = [np.asarray(kept[g.name]) for g in graph.groups]
@@ -78,8 +78,9 @@ def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[i
         new = _take(t.detach(), sides)
         memo[id(t)] = nn.Parameter(new, t.requires_grad) if isinstance(t, nn.Parameter) else new
     result = _copy(subject, memo)
-    plan.adjust({path: memo.get(id(m)) or result.get_submodule(path) for path, m in subject.modules.items()})
-    return result
+    modules = {path: memo.get(id(m)) or result.get_submodule(path) for path, m in subject.modules.items()}
+    plan.adjust(modules)
+    return Subject(result, modules)
 
 
 _ATOMS = frozenset((int, float, bool, str, type(None), tuple, torch.dtype, torch.device))
