@@ -77,6 +77,16 @@ def test_the_page_shows_a_result_against_the_hypothesis(tmp_path: Path) -> None:
         assert (page.parent / "images" / "evidence" / f"{image}.svg").read_bytes().startswith(b"<?xml")
 
 
+def test_what_the_search_decides_is_told_from_what_fewer_macs_do(tmp_path: Path) -> None:
+    for seed, noise in enumerate((0.0, 0.1, 0.2)):
+        for arm, score in (("baseline", 90.0), ("uniform", 89.5), ("shuffled", 89.4), ("lwdna", 88.0 + noise)):
+            store.add(tmp_path, NAME, run(arm, seed, score))
+    text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
+    assert "fewer MACs lies above 0 in 0 (resolved: 0 better, 1 worse)" in text
+    assert "who gets them lies above 0 in 0 (resolved: 0 better, 1 worse)" in text
+    assert "100.0 % of LW-DNA's groups keep just their floor" in text
+
+
 def test_work_that_would_not_end_in_time_is_left_out() -> None:
     comparison = Comparison("classification", NAME, "digits")
     work = Work(comparison, (), steps=1, seconds=3600)

@@ -77,6 +77,17 @@ def overview(sections: Sequence[Section]) -> bytes:
     return svg(drawing)
 
 
+def panels(rows: Sequence[tuple[str, str, Sequence[tuple[str, Mapping[str, Any]]]]]) -> bytes:
+    """Differences of several comparisons, a panel each: (title, unit, rows)."""
+    with matplotlib.rc_context(STYLE):
+        drawing = Figure(figsize=(7, sum(1.0 + 0.25 * len(shown) for _, _, shown in rows)), layout="constrained")
+        for axes, (title, unit, shown) in zip(drawing.subplots(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
+            bars(axes, shown)
+            axes.set_title(title, loc="left", fontsize=9)
+            axes.set_xlabel(f"difference, {points(unit)}".rstrip(", "))
+    return svg(drawing)
+
+
 def lines(
     series: Mapping[str, Sequence[tuple[float, float, float, float]]], x: str, y: str, logarithmic: bool = False
 ) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from benchmarks.evidence import figures
 from benchmarks.evidence.manifest import CRITERIA, FLOORS, FRACTIONS, RESNET8, TENTH, WIDTHS
 from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.results import read_json
-from lwdna_core.compare.statistics import paired_difference, verdict
+from lwdna_core.compare.statistics import ENOUGH, Difference, paired_difference, verdict
 from lwdna_core.compare.wording import interval, number, places, plural, points, share
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Study:
 def studies(sections: Sections, results: Path) -> list[Study]:
     """All studies that have their results."""
     found: list[Callable[[], Study | None]] = [
+        lambda: _parts(sections),
         lambda: _arms(sections, "floor", "The floor", FLOORS),
         lambda: _arms(sections, "criteria", "Criteria against each other", CRITERIA),
         lambda: _arms(sections, "width", "The width of the search", WIDTHS),
@@ -44,6 +46,57 @@ def studies(sections: Sections, results: Path) -> list[Study]:
         lambda: _stability(results),
     ]
     return [study for make in found if (study := make()) is not None]
+
+
+PARTS = (
+    ("fewer MACs: uniform − baseline", "uniform", BASELINE),
+    ("uneven widths: shuffled − uniform", "shuffled", "uniform"),
+    ("who gets them: LW-DNA − shuffled", LWDNA, "shuffled"),
+)
+
+
+def _parts(sections: Sections) -> Study | None:
+    """LW-DNA − baseline as a sum: of fewer MACs, of widths that differ by layer, and of which layer gets which."""
+    panels = []
+    for section in sections.values():
+        arms, metric = section.comparison["arms"], section.comparison["primary"]
+        if not {BASELINE, LWDNA, "uniform", "shuffled"} <= arms.keys():
+            continue
+        upwards = section.comparison["metrics"][metric]["higher_is_better"]
+        scores = {arm: row["metrics"][metric]["values"] for arm, row in arms.items()}
+        common = set.intersection(*(set(scores[arm]) for arm in (BASELINE, LWDNA, "uniform", "shuffled")))
+        scores = {arm: {seed: v for seed, v in values.items() if seed in common} for arm, values in scores.items()}
+        rows = [(label, _as_pair(paired_difference(scores[a], scores[b]), upwards)) for label, a, b in PARTS]
+        if rows[0][1]["n"] >= ENOUGH:
+            panels.append((section, rows))
+    if not panels:
+        return None
+    labels = [label for label, _, _ in PARTS]
+    counts = {label: Counter(pair["verdict"] for _, rows in panels for of, pair in rows if of == label)
+              for label in labels}  # fmt: skip
+    above = {label: sum(pair["difference"] > 0 for _, rows in panels for of, pair in rows if of == label)
+             for label in labels}  # fmt: skip
+    at_floor = fmean(_at_floor(section, LWDNA) for section, _ in panels)
+    return Study(
+        "parts", "What the difference is made of",
+        figures.panels([(section.entry.title, section.unit, rows) for section, rows in panels]),
+        [
+            "`shuffled` gives LW-DNA's keep ratios to other layers, so LW-DNA − baseline is the sum of what fewer MACs "
+            "do to a network that stays uniform, of what unequal widths do whoever gets them, and of what the search "
+            "decides: which layer gets which.",
+            "Of " + plural(len(panels), "comparison") + ": " + "; ".join(
+                f"{label.split(':')[0]} lies above 0 in {above[label]} "
+                f"(resolved: {counts[label]['better']} better, {counts[label]['worse']} worse)" for label in labels
+            ) + ".",
+            f"On average {share(at_floor)} of LW-DNA's groups keep just their floor: there the scores decide nothing.",
+        ],
+    )  # fmt: skip
+
+
+def _as_pair(difference: Difference, upwards: bool) -> dict[str, Any]:
+    """As the pairs of a comparison are written."""
+    return {"difference": difference.mean, "low": difference.low, "high": difference.high, "n": difference.n,
+            "verdict": verdict(difference, upwards)}  # fmt: skip
 
 
 def _arms(sections: Sections, name: str, title: str, arms: Sequence[str]) -> Study | None:
@@ -111,10 +164,7 @@ def _start(sections: Sections) -> Study | None:
     ):
         if difference.mean is None:
             return None
-        pairs.append(
-            (label, {"difference": difference.mean, "low": difference.low, "high": difference.high,
-                     "n": difference.n, "verdict": verdict(difference, True)})
-        )  # fmt: skip
+        pairs.append((label, _as_pair(difference, upwards=True)))
     return Study(
         "start", "Fresh weights against the hypernetwork's", figures.with_shares(pairs, fresh.unit, {}),
         [

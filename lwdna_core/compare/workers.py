@@ -30,9 +30,12 @@ class Workers:
         context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
         self._queue = context.Queue()
         self._listener = threading.Thread(target=follow, args=(self._queue, display), daemon=True)
+        self._on_end: Any = None
         self._pool = ProcessPoolExecutor(count, context, initializer=_start, initargs=(self._queue, threads, count))
 
     def __enter__(self) -> Workers:
+        if threading.current_thread() is threading.main_thread():
+            self._on_end = signal.signal(signal.SIGTERM, _end)  # without it the processes would work on
         self._listener.start()
         return self
 
@@ -42,6 +45,8 @@ class Workers:
         if kind is not None:
             for process in list((self._pool._processes or {}).values()):
                 process.terminate()
+        if self._on_end is not None:
+            signal.signal(signal.SIGTERM, self._on_end)
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._queue.put(None)
         self._listener.join(timeout=None if kind is None else 2)  # a process that was ended may hold the queue
@@ -52,10 +57,17 @@ class Workers:
         return self._pool.submit(_call, work, arguments)
 
 
+def _end(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
 def _start(queue: Any, threads: int, count: int) -> None:
     global _display, _at_once
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _display, _at_once = Reporter(queue), count
+    if "fork" in multiprocessing.get_all_start_methods():  # for workers that load data; mmengine would warn, and do so
+        multiprocessing.set_start_method("fork", force=True)
     import torch
 
     torch.set_num_threads(threads)

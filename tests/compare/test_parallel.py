@@ -38,6 +38,34 @@ def test_runs_at_once_give_the_results_of_runs_one_after_another(
                 assert first[key] == second[key]
 
 
+HANGS = """
+import threading
+
+def hang(display):
+    print("at work", flush=True)
+    threading.Event().wait()
+
+if __name__ == "__main__":
+    from rich.console import Console
+    from lwdna_core.compare.progress import Progress
+    from lwdna_core.compare.workers import Workers
+
+    with Progress(Console(quiet=True), 1, 1) as display, Workers(1, 1, display) as workers:
+        workers.submit(hang).result()
+"""
+
+
+def test_a_command_that_is_ended_leaves_no_worker_behind(tmp_path: Path) -> None:
+    script = tmp_path / "hangs.py"
+    script.write_text(HANGS)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "at work\n"
+        process.terminate()
+        process.communicate(timeout=60)  # ends when the last process that holds the output has ended
+    assert process.returncode == 143
+
+
 NORMLESS = """
 from torch import nn
 
