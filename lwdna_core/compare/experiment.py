@@ -89,7 +89,7 @@ def check_request(request: Request) -> tuple[Experiment, dict[str, Any]]:
     experiment = load_experiment(request.task, **asdict(request.recipe))
     check_parts(experiment)
     if check := getattr(MODELS.get(experiment.cfg.model.type), "check", None):
-        check(experiment.cfg.model)  # what only its class knows: or it would be found after the search
+        check(experiment)  # what only its class knows: or it would be found after the search
     hashed = protocol(experiment)
     make_grid(request, experiment, fingerprint(hashed))
     check_shares(training_loader(experiment, 0, "cpu"))

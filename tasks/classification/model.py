@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor, nn
 
+from lwdna_core.compare.config import Experiment
+from lwdna_core.compare.protocol import load_set
+from lwdna_core.compare.search import baseline, blank
 from lwdna_core.compare.sharing import draw
 from lwdna_core.errors import LwdnaError
 
@@ -113,6 +116,19 @@ class ImageClassifier(BaseModel):  # type: ignore[misc]
     def __init__(self, network: nn.Module, data_preprocessor: dict[str, Any]) -> None:
         super().__init__(data_preprocessor)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @staticmethod
+    def check(experiment: Experiment) -> None:
+        """Raise LwdnaError, before any work, for a network without a score for every class of the training set."""
+        classes = cast(Sequence[str], load_set(experiment, "train_dataloader").metainfo.get("classes", ()))
+        with torch.no_grad():
+            scores = baseline(experiment).eval()(*blank(experiment))
+        if not isinstance(scores, Tensor) or scores.dim() != 2 or scores.size(1) < len(classes):
+            given = f"a tensor of shape {list(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
+            raise LwdnaError(
+                f"{experiment.network}: expected scores of shape [1, {len(classes)}] for the classes of "
+                f"train_dataloader, got {given}; `experiment.options` go to the network's factory"
+            )
 
     def init_weights(self) -> None:
         """Nothing: the network arrives initialised, and mmengine must not draw it again."""

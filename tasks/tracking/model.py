@@ -11,6 +11,7 @@ import torch
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor, nn
 
+from lwdna_core.compare.config import Experiment
 from lwdna_core.compare.task import resolve, unknown
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side, crop, to_centre
@@ -118,9 +119,9 @@ class SiameseTracker(BaseModel):  # type: ignore[misc]
         self._loss, self._tracker = resolve(loss), tracker
 
     @staticmethod
-    def check(settings: Mapping[str, Any]) -> None:
+    def check(experiment: Experiment) -> None:
         """Raise LwdnaError where `model` of a config holds what this class would refuse, before any work."""
-        check_tracker(settings.get("tracker"))
+        check_tracker(experiment.cfg.model.get("tracker"))
 
     def init_weights(self) -> None:
         """Nothing: the network arrives initialised, and mmengine must not draw it again."""

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
+from lwdna_core.compare.config import load_experiment
 from lwdna_core.compare.sharing import SharedBatch
 from lwdna_core.data.resident import ResidentSet
 from lwdna_core.errors import LwdnaError
@@ -186,3 +187,10 @@ def test_bfloat16_changes_the_arithmetic_and_not_the_data() -> None:
     assert torch.equal(*batches) and batches[1].dtype == torch.float32
     assert losses[1].dtype == torch.float32
     assert 0 < abs(float(losses[1] - losses[0])) < 0.1
+
+
+def test_a_network_with_too_few_outputs_is_refused_before_any_work() -> None:
+    experiment = load_experiment("classification", "resnet20_digits", ["experiment.options.num_classes=7"])
+    with pytest.raises(LwdnaError, match=r"cifar_resnet20: expected scores of shape \[1, 10\] .* shape \[1, 7\]"):
+        ImageClassifier.check(experiment)
+    ImageClassifier.check(load_experiment("classification", "resnet20_digits", ["experiment.options.num_classes=12"]))
