@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lwdna_core.shrink.budget import bounds, check_budget, check_patterns, fit, matching
@@ -112,6 +113,10 @@ def find(
                         ceilings=ceilings or {}, min_channels=min_channels, align=align,
                         pinned={*pinned, *(graph.widths.keys() - baseline.widths.keys())})  # fmt: skip
         counter = FlopCounterMode(display=False)
+        if all(t.device.type == "cpu" and t.dim() < 5 for t in widened.state_dict().values()):
+            # 10 to 40 % faster; on a GPU only in half precision
+            widened.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            loss = _in_either_layout(loss, counter)
         with counter:
             scores = CRITERIA[criterion](widened, graph, batches, loss, Settings(embedding, classifier, seed))
     for name, score in scores.values.items():
@@ -147,6 +152,25 @@ def find(
                   "classifier": classifier, "embedding": embedding} | {k: v for k, v in optional.items() if v},
         seed=seed,
     )  # fmt: skip
+
+
+def _in_either_layout(loss: Loss, counter: FlopCounterMode) -> Loss:
+    """The loss, which puts the network back into torch's own layout where its forward pass takes no other: a view that
+    folds channels into pixels or the batch.
+    """
+
+    def computed(network: nn.Module, batch: Any) -> Tensor:
+        before = copy.deepcopy(counter.flop_counts)
+        try:
+            return loss(network, batch)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:
+            counter.flop_counts = before
+            network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+            return loss(network, batch)
+
+    return computed
 
 
 def _macs(counter: FlopCounterMode) -> int:

@@ -76,6 +76,8 @@ def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[i
                     chosen[id(token)] = _index(graph, token, lists)
                 sides[d] = chosen[id(token)]
         new = _take(t.detach(), sides)
+        if t.dim() == 4 and not t.is_contiguous() and t.is_contiguous(memory_format=torch.channels_last):
+            new = new.contiguous(memory_format=torch.channels_last)
         memo[id(t)] = nn.Parameter(new, t.requires_grad) if isinstance(t, nn.Parameter) else new
     result = _copy(subject, memo)
     modules = {path: memo.get(id(m)) or result.get_submodule(path) for path, m in subject.modules.items()}

@@ -286,3 +286,39 @@ def test_the_cost_of_a_search_is_three_forward_passes_of_the_widened_network() -
     config = find(network, x[:1], [x, x], lambda net, batch: net(batch).square().mean(), macs=0.8)
     assert config.search is not None
     assert config.search.macs == 3 * 2 * 4 * config.widened.macs
+
+
+class Folded(nn.Module):
+    """Its view of a 2x2 map has no strides where channels come last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 2, 1)
+        self.head = nn.Linear(32, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.second(self.first(x).relu()).relu()
+        return self.head(x.view(x.size(0), -1))
+
+
+class Flat(Folded):
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.second(self.first(x).relu()).relu()
+        return self.head(x.flatten(1))
+
+
+def test_a_view_that_takes_one_layout_only_loses_no_batch() -> None:
+    found = []
+    for kind in (Folded, Flat):
+        torch.manual_seed(0)
+        found.append(find(kind(), torch.zeros(1, 3, 8, 8), iter(classified((4, 3, 8, 8))), cross_entropy))
+    folded, flat = found
+    assert folded.widths == flat.widths
+    assert folded.search is not None and flat.search is not None
+    assert (folded.search.batches, folded.search.macs) == (flat.search.batches, flat.search.macs)
+
+
+def test_volumes_have_no_channels_last_of_this_kind() -> None:
+    network = nn.Sequential(nn.Conv3d(3, 8, 3), nn.ReLU(), nn.Conv3d(8, 5, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten())
+    config = find(network, torch.zeros(1, 3, 6, 6, 6), classified((4, 3, 6, 6, 6)), cross_entropy)
+    assert config.found.macs <= 0.9 * config.baseline.macs

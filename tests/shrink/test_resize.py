@@ -239,3 +239,14 @@ def test_graph_of_another_network() -> None:
     _, graph, _ = prepared("resnet-c")
     with pytest.raises(ResizeError):
         resize(nn.Sequential(conv(3, 4), conv(4, 2)), graph, {"conv1": 4})
+
+
+def test_the_layout_in_memory_stays() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 5, 3)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = torch.zeros(1, 3, 8, 8)
+    graph = trace(network, x)
+    for factor in (0.5, 2):
+        resized = resize(network, graph, {g.name: int(factor * g.size) for g in graph.groups})
+        for i in (0, 2):
+            assert resized[i].weight.is_contiguous(memory_format=torch.channels_last)
+            assert not resized[i].weight.is_contiguous()
