@@ -43,7 +43,7 @@ class TrialSet:
 
     def __init__(self, trials: Sequence[Trial], annotations: Mapping[tuple[str, str], Annotations]) -> None:
         self.trials = tuple(trials)
-        self.sequences = list({trial.sequence.name: trial.sequence for trial in self.trials}.values())
+        self.sequences = list({(trial.set, trial.sequence.name): trial.sequence for trial in self.trials}.values())
         self.annotations = dict(annotations)
         self.metainfo: Mapping[str, object] = {"annotations": self.annotations}
 

@@ -119,7 +119,7 @@ def _differences(results: Sequence[dict[str, Any]]) -> Iterator[Picture]:
         seeds = sorted(sides[0].keys() & sides[1].keys())
         common = [sides[0][seed].keys() & sides[1][seed].keys() for seed in seeds]
         sequences = sorted(set.intersection(*map(set, common))) if common else []
-        if not sequences:
+        if len(sequences) < 2:
             continue
         table = np.array([[sides[0][seed][s] - sides[1][seed][s] for s in sequences] for seed in seeds])
         yield _difference(measure, name, sequences, table, item_bootstrap(*sides))

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -73,6 +73,11 @@ class Filmed:
         return digest.hexdigest()
 
 
+@lru_cache(1)
+def _read_again(file: Path) -> np.ndarray:
+    return read_image(file)
+
+
 class Still:
     """One image with a box somewhere in it: two crops of it make a pair.
 
@@ -89,7 +94,7 @@ class Still:
     def __init__(self, file: Path, seed: int) -> None:
         self.name = f"{file.parent.name}/{file.stem}"
         self.files: tuple[Path, ...] = (file,)
-        image = self.frame(0)
+        image = _read_again(file)  # for the other boxes in it
         height, width = image.shape[:2]
         random = np.random.default_rng(seed)
         sizes = random.uniform(0.1, 0.3, (4, 2)) * [width, height]

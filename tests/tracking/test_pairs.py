@@ -118,6 +118,17 @@ def test_a_tested_sequence_is_not_trained_on(otb: Writer, tmp_path: Path) -> Non
     videos("other", 1).check_disjoint(benchmark("OTB"))
 
 
+def test_two_sets_may_call_different_sequences_alike(otb: Writer, tmp_path: Path) -> None:
+    """OTB100 and VOT have one name for different cuts; training must overlap with neither."""
+    for name, seed in (("VOT", 1), ("OTB", 0)):
+        otb("Moving", seed=seed, length=6)
+        (tmp_path / "OTB").rename(tmp_path / f"{name}-like")
+    for name in ("VOT", "OTB"):
+        shutil.copytree(tmp_path / f"{name}-like" / "Moving", tmp_path / f"{name}-training" / "Clip")
+        with pytest.raises(LwdnaError, match="training sequence Clip is tested as well, as Moving"):
+            videos(f"{name}-training", 1).check_disjoint(benchmark(["OTB-like", "VOT-like"]))
+
+
 def test_a_part_of_the_set_is_part_of_a_larger_part() -> None:
     data = PairSet([Composed("train", seed, 12) for seed in range(6)], 12)
     small, large = data.subset(0.3, 5), data.subset(0.7, 5)

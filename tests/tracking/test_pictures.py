@@ -27,7 +27,7 @@ def two_seeds(comparison: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     for index, path in enumerate(sorted(folder.glob("seed*/*/result.json"))):  # baseline, lwdna, baseline, lwdna
         result = read_json(path)
         result["seed"] = index // 2
-        result["items"] = {"auc/composed": {"a$_1$": 0.1 * index, "b": 0.5, "<c>": 0.3}}
+        result["items"] = {"auc/composed": {"a$_1$": 0.1 * index, "b": 0.5, "<c>": 0.3}, "auc/one": {"alone": 0.5}}
         write_json(path, result)
         kept = read_json(path.parent / CURVES)
         kept["sets"][0]["scores"]["auc"] = 0.1 * index
@@ -41,6 +41,7 @@ def texts(image: bytes) -> list[str]:
 
 
 def test_curves_and_differences_are_of_all_seeds(two_seeds: Path) -> None:
+    # none for a set of one sequence: it has no spread over sequences
     curves, differences, frames = pictures(two_seeds, results_of(two_seeds))
     assert curves.title == "Success and precision on composed"
     assert "baseline: area under the success curve 0.100" in curves.alt  # 0 and 0.2
