@@ -55,8 +55,12 @@ class Grouping:
         found: list[tuple[int, int, int]] = []
         irregular: set[int] = set()
         owner = np.append(self.group, -1)[element]
-        begins = np.flatnonzero(np.append(True, owner[1:] != owner[:-1])[: len(owner)])
-        ends, jumps = np.append(begins[1:], len(element)), np.append(0, (np.diff(element) != 1).cumsum())
+        # (with `diff`, `append` and the like, thousands of small calls cost as much as all the rest)
+        changes = np.flatnonzero(owner[1:] != owner[:-1]) + 1
+        begins = np.concatenate(([0][: len(owner)], changes)).astype(np.int64)
+        ends = np.concatenate((changes, [len(owner)][: len(owner)])).astype(np.int64)
+        jumps = np.zeros(len(owner), dtype=np.int64)
+        (element[1:] - element[:-1] != 1).cumsum(out=jumps[1:])
         for begin, end, g in zip(begins.tolist(), ends.tolist(), owner[begins].tolist(), strict=True):
             if g < 0:
                 continue

@@ -42,7 +42,8 @@ class Plan:
         changed = {id(subject.tensors[name]) for name in self.shapes}
         self._owners: dict[str, None] = {}  # in order; a parametrized tensor belongs to the module that uses it
         for path, m in subject.modules.items():
-            if any(id(t) in changed for own in (m._parameters, m._buffers) for t in own.values()):
+            if not changed.isdisjoint(map(id, m._parameters.values())) \
+                    or not changed.isdisjoint(map(id, m._buffers.values())):  # fmt: skip
                 self._owners[f".{path}".partition(".parametrizations.")[0][1:]] = None
 
     def adjust(self, modules: Mapping[str, nn.Module]) -> None:
@@ -85,7 +86,7 @@ def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[i
     return Subject(result, modules)
 
 
-_ATOMS = frozenset((int, float, bool, str, type(None), tuple, torch.dtype, torch.device))
+_ATOMS = frozenset((int, float, bool, str, type(None), torch.dtype, torch.device))
 
 
 def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
@@ -102,13 +103,15 @@ def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
         elif type(t) is Tensor and storages[t.untyped_storage()._cdata] == 1 and _is_whole(t):
             memo[id(t)] = t.clone()
     for m in plain:
-        state: dict[str, Any] = {}
+        state: dict[str, Any] = m.__dict__.copy()
         for name, held in m.__dict__.items():
             kind = type(held)
-            if kind in _ATOMS and (kind is not tuple or all(type(v) in _ATOMS and type(v) is not tuple for v in held)):
-                state[name] = held
-            elif kind in (dict, OrderedDict, set) and not held:
+            if kind in _ATOMS or (kind is tuple and _ATOMS.issuperset(map(type, held))):
+                continue
+            if kind in (dict, OrderedDict, set) and not held:
                 state[name] = kind()
+            elif kind is list and _ATOMS.issuperset(map(type, held)):
+                state[name] = memo.setdefault(id(held), held[:])
             elif name in ("_parameters", "_buffers", "_modules"):
                 known = {n: None if v is None else memo.get(id(v)) for n, v in held.items()}
                 state[name] = {n: copy.deepcopy(held[n], memo) if v is None else v for n, v in known.items()}
