@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,15 +33,18 @@ class Share:
 _share: Share | None = None  # within a training step that is shared
 
 
-def draw(count: int) -> Tensor:
-    """`count` numbers from [0, 1), by torch's generator of the CPU: the same on every device.
+def draw(
+    count: int, *shape: int, law: Callable[..., Tensor] = torch.rand, device: torch.device | str = "cpu"
+) -> Tensor:
+    """For each of `count` samples, numbers of this shape from [0, 1) or by another law, such as `torch.randn`.
 
-    Of processes that share a batch each draws for all of it and gets the numbers of its own samples, so that the whole
+    They come from torch's generator of the device; that of the CPU, the default, gives the same on every machine. Of
+    processes that share a batch each draws for all of it and gets the numbers of its own samples, so that the whole
     batch gets what one process would draw for it.
     """
     if _share is None:
-        return torch.rand(count)
-    return torch.rand(_share.total)[_share.index :: _share.number]
+        return law(count, *shape, device=device)
+    return law(_share.total, *shape, device=device)[_share.index :: _share.number]
 
 
 class SharedBatch(Hook):  # type: ignore[misc]

@@ -53,6 +53,11 @@ class Subject:
         self.tensors: dict[str, Tensor] = {n: t for n, t in pairs if first.setdefault(id(t), n) == n}
 
     @cached_property
+    def _own(self) -> list[dict[str, Tensor | None]]:
+        """Where tensors are registered."""
+        return [d for m in self.modules.values() for d in (m._parameters, m._buffers) if d]
+
+    @cached_property
     def _held(self) -> list[tuple[Any, Any]]:
         """All that a forward may change: what it remembers (a grid, a counter, features) is of the stand-ins' kind.
 
@@ -77,11 +82,10 @@ class Subject:
         """
         held, lists = self._held, self._lists  # before anything is changed
         try:
-            for m in self.modules.values():
-                for own in (m._parameters, m._buffers):
-                    for name, t in own.items():
-                        if t is not None:
-                            own[name] = stand_ins[id(t)]
+            for own in self._own:
+                for name, t in own.items():
+                    if t is not None:
+                        own[name] = stand_ins[id(t)]
             yield
         finally:
             for now, kept in held:

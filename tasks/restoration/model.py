@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor, nn
 
+from lwdna_core.compare.sharing import draw
 from tasks.restoration.tiles import Tiles, self_ensemble
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": F.l1_loss, "mse": F.mse_loss}
@@ -28,12 +29,12 @@ def augment(images: Sequence[Tensor]) -> list[Tensor]:
         images: tensors (N, C, S, S), of a size of their own each, whose samples belong together.
     """
     count = len(images[0])
-    chosen = (torch.rand(3, count, 1, 1, 1) < 0.5).to(images[0].device, non_blocking=True)
+    chosen = (draw(count, 3, 1, 1, 1) < 0.5).to(images[0].device, non_blocking=True)
     out = []
     for x in images:
-        x = torch.where(chosen[0], x.flip(-1), x)
-        x = torch.where(chosen[1], x.flip(-2), x)
-        out.append(torch.where(chosen[2], x.transpose(-1, -2), x))
+        x = torch.where(chosen[:, 0], x.flip(-1), x)
+        x = torch.where(chosen[:, 1], x.flip(-2), x)
+        out.append(torch.where(chosen[:, 2], x.transpose(-1, -2), x))
     return out
 
 
@@ -62,8 +63,12 @@ class RestorationPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         turned = augment([data[name].to(self.device, non_blocking=True) for name in names])
         batch = {name: self._floats(x) for name, x in zip(names, turned, strict=True)}
         clean = batch["targets"]
-        inputs = batch["inputs"] if "inputs" in batch else clean + torch.randn_like(clean) * (self.sigma / 255)
+        inputs = batch["inputs"] if "inputs" in batch else self._noisy(clean)
         return {"inputs": inputs, "targets": clean, "loss": self.loss}
+
+    def _noisy(self, clean: Tensor) -> Tensor:
+        noise = draw(len(clean), *clean.shape[1:], law=torch.randn, device=clean.device)
+        return torch.add(clean, noise.contiguous(memory_format=torch.channels_last), alpha=self.sigma / 255)
 
     def _floats(self, images: Tensor) -> Tensor:
         images = images.to(self.device, non_blocking=True).float() / 255

@@ -6,12 +6,14 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-import kornia.augmentation as K
 import torch
+from kornia.enhance import adjust_brightness, adjust_contrast, adjust_saturation
+from kornia.filters import gaussian_blur2d
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor, nn
 
 from lwdna_core.compare.config import Experiment
+from lwdna_core.compare.sharing import draw
 from lwdna_core.compare.task import resolve, unknown
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side, crop, to_centre
@@ -27,7 +29,7 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         exemplar_shift, exemplar_scale: the same for the exemplar.
         colour: brightness, contrast and saturation of either image change by so much at most.
         blur: share of the images that are blurred.
-        negative: share of the pairs whose exemplar shows another pair's target.
+        negative: share of the pairs whose exemplar shows another pair's target, of those that this process has.
     """
 
     def __init__(
@@ -43,9 +45,7 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         super().__init__()
         self.shift, self.scale, self.negative = shift, scale, negative
         self.exemplar_shift, self.exemplar_scale = exemplar_shift, exemplar_scale
-        changes = [K.ColorJiggle(colour, colour, colour, 0.0, p=1.0)] if colour else []
-        changes += [K.RandomGaussianBlur((5, 5), (0.5, 2.0), p=blur)] if blur else []
-        self.augment = K.AugmentationSequential(*changes, data_keys=["input"]) if changes else nn.Identity()
+        self.colour, self.blur = colour, blur
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Sequences pass through; of pairs: exemplar (N, 3, 127, 127), search (N, 3, 255, 255), in 0 .. 255, and boxes
@@ -58,24 +58,36 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
             data["exemplar"], data["exemplar_boxes"], EXEMPLAR, self.exemplar_shift, self.exemplar_scale
         )
         search, boxes = self._cut(data["search"], data["search_boxes"], SEARCH, self.shift, self.scale)
-        positive = torch.rand(len(boxes), device=self.device) >= self.negative
+        positive = draw(len(boxes), device=self.device) >= self.negative
         exemplar = torch.where(positive[:, None, None, None], exemplar, exemplar.roll(1, 0))
         return {"exemplar": exemplar, "search": search, "boxes": boxes, "positive": positive}
 
     def _cut(self, frames: Tensor, boxes: Tensor, size: int, shift: float, scale: float) -> tuple[Tensor, Tensor]:
         images, target = frames.to(self.device).float(), to_centre(boxes.to(self.device))
         sides = context_side(target[:, 2:]) * (size / EXEMPLAR)
-        sides = sides * (1 + scale * self._draw(len(boxes), 1)[:, 0])
+        chosen = draw(len(boxes), 3, device=self.device) * 2 - 1
+        sides = sides * (1 + scale * chosen[:, 2])
         pixel = (sides / size)[:, None]  # of the crop, in pixels of the frame
-        moved = shift * self._draw(len(boxes), 2)
+        moved = shift * chosen[:, :2]
         which = torch.arange(len(boxes), device=images.device)
         means = images.mean((2, 3))
         cut = crop(images, means, which, target[:, :2] - moved * pixel, sides, size)
-        return self.augment(cut / 255) * 255, torch.cat([moved, target[:, 2:] / pixel], 1)
+        return self._augment(cut / 255) * 255, torch.cat([moved, target[:, 2:] / pixel], 1)
 
-    def _draw(self, count: int, columns: int) -> Tensor:
-        """(count, columns), uniform in -1 .. 1."""
-        return torch.rand(count, columns, device=self.device) * 2 - 1
+    def _augment(self, images: Tensor) -> Tensor:
+        """Colours and sharpness of images (N, 3, H, W) in 0 .. 1; kornia's own modules cannot share a batch."""
+        chosen = draw(len(images), 5, device=images.device)
+        if self.colour:
+            brightness, contrast, saturation = (self.colour * (2 * chosen[:, :3] - 1)).unbind(1)
+            images = adjust_contrast(adjust_brightness(images, brightness), 1 + contrast)
+            images = adjust_saturation(images, 1 + saturation)
+        if self.blur:
+            blurred = chosen[:, 3] < self.blur
+            sigma = 0.5 + 1.5 * chosen[:, 4]  # pixels
+            images = torch.where(
+                blurred[:, None, None, None], gaussian_blur2d(images, (5, 5), sigma[:, None].expand(-1, 2)), images
+            )
+        return images
 
 
 def check_tracker(spec: Any) -> None:

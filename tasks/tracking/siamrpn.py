@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lwdna_core.compare.sharing import draw
 from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side, crop, to_centre, to_corner
 
 STRIDE, RATIOS, SCALE = 8, (0.33, 0.5, 1.0, 2.0, 3.0), 8
@@ -73,7 +74,7 @@ def loss(network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
 
 def _some(mask: Tensor, most: Tensor) -> Tensor:
     """At most `most` (N) of the true entries in every row of `mask`, chosen at random."""
-    order = torch.where(mask, torch.rand(mask.shape, device=mask.device), -1.0).argsort(1, descending=True).argsort(1)
+    order = torch.where(mask, draw(*mask.shape, device=mask.device), -1.0).argsort(1, descending=True).argsort(1)
     return mask & (order < most[:, None])
 
 

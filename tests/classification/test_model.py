@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from types import SimpleNamespace
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import kornia.augmentation as K
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from lwdna_core.compare.config import load_experiment
-from lwdna_core.compare.sharing import SharedBatch
-from lwdna_core.data.resident import ResidentSet
 from lwdna_core.errors import LwdnaError
 from tasks.classification.model import ImageClassifier, ImagePreprocessor
 from tasks.classification.networks.resnet import cifar_resnet20
+
+Step = Callable[[int, int], AbstractContextManager[None]]
 
 PREPROCESSOR = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4], "size": 8, "pad": 2}
 
@@ -141,26 +141,17 @@ def test_the_data_are_not_changed() -> None:
 
 
 @pytest.mark.parametrize("count", [6, 5])
-def test_processes_augment_their_images_as_one_process_would(count: int) -> None:
+def test_processes_augment_their_images_as_one_process_would(count: int, shared_step: Step) -> None:
     preprocessor = ImagePreprocessor(**PREPROCESSOR, flip=True, cutout=3)
     torch.manual_seed(0)
     whole = preprocessor(images(count), training=True)["inputs"]
-    loader = ResidentSet(images(count), {}).loader(4 * count, "cpu", seed=0)
-    runner = SimpleNamespace(train_dataloader=loader)
     for rank in range(2):
-        # A group whose other process is not there: only rank and number are asked for.
-        torch.distributed.init_process_group("fake", store=FakeStore(), rank=rank, world_size=2)
-        try:
-            torch.manual_seed(0)  # outside a training step, as in a search, a batch is not shared
-            assert torch.equal(preprocessor(images(count), training=True)["inputs"], whole)
-            own = {name: tensor[rank::2] for name, tensor in images(count).items()}
-            torch.manual_seed(0)
-            hook = SharedBatch()
-            hook.before_train_iter(runner, 0)
+        own = {name: tensor[rank::2] for name, tensor in images(count).items()}
+        torch.manual_seed(0)
+        with shared_step(rank, count):
             assert torch.equal(preprocessor(own, training=True)["inputs"], whole[rank::2])
-            hook.after_train_iter(runner, 0)
-        finally:
-            torch.distributed.destroy_process_group()
+    torch.manual_seed(0)  # outside a training step, as in a search, a batch is not shared
+    assert torch.equal(preprocessor(images(count), training=True)["inputs"], whole)
 
 
 def test_the_wrapper_leaves_the_networks_weights_alone() -> None:

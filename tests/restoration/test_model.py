@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,8 @@ def _no_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LWDNA_DATA", str(tmp_path / "data"))
 
 
+Step = Callable[[int, int], AbstractContextManager[None]]
+
 PREPROCESSOR = {"type": "tasks.restoration.model.RestorationPreprocessor", "loss": "l1"}
 
 
@@ -46,6 +50,21 @@ def test_augmentation_lays_patches_down_in_all_eight_ways_alike_for_pairs() -> N
         next(k for k, way in enumerate(ways) if torch.equal(way, one)) for one in turned_low
     )  # fails for what is none of the eight
     assert len(counts) == 8 and min(counts.values()) > 25
+
+
+@pytest.mark.parametrize("names", [("inputs", "targets"), ("targets",)])
+def test_processes_prepare_their_patches_as_one_process_would(names: tuple[str, ...], shared_step: Step) -> None:
+    preprocessor = RestorationPreprocessor("l1", sigma=25)
+    batch = {name: patch(5, 3, 8, 8) for name in names}
+    torch.manual_seed(0)
+    whole = preprocessor(batch, training=True)
+    for rank in range(2):
+        torch.manual_seed(0)
+        with shared_step(rank, 5):
+            own = preprocessor({name: t[rank::2] for name, t in batch.items()}, training=True)
+        for name in ("inputs", "targets"):
+            assert torch.equal(own[name], whole[name][rank::2])
+            assert own[name].is_contiguous(memory_format=torch.channels_last)
 
 
 def test_noise_has_the_sigma_is_unclipped_and_belongs_to_the_seed() -> None:

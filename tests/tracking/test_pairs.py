@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from tasks.tracking.pairs import PairSet
 from tasks.tracking.sequences import Composed
 
 Writer = Callable[..., Path]
+Step = Callable[[int, int], AbstractContextManager[None]]
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +86,38 @@ def test_the_target_is_where_the_boxes_of_a_batch_say() -> None:
         low, high = red.min(0).values, red.max(0).values + 1
         found = [*((low + high) / 2 - SEARCH / 2).flip(0).tolist(), *(high - low).flip(0).tolist()]
         assert found == pytest.approx([x, y, w, h], abs=1.1)
+
+
+def test_processes_prepare_their_pairs_as_one_process_would(shared_step: Step) -> None:
+    preprocessor = PairPreprocessor(shift=40, scale=0.2, colour=0.3, blur=0.5)
+    batch = next(iter(pairs(5).loader(5, "cpu", seed=0)))
+    torch.manual_seed(0)
+    whole = preprocessor(batch, training=True)
+    for rank in range(2):
+        torch.manual_seed(0)
+        with shared_step(rank, 5):
+            own = preprocessor({name: values[rank::2] for name, values in batch.items()}, training=True)
+        for name, values in own.items():
+            torch.testing.assert_close(values, whole[name][rank::2])
+
+
+@pytest.mark.parametrize("change", ["colour", "blur"])
+def test_images_change_in_colour_and_sharpness_only(change: str) -> None:
+    batch = next(iter(pairs(6).loader(6, "cpu", seed=0)))
+    made = []
+    for amount in (0.0, 0.5):
+        torch.manual_seed(0)
+        preprocessor = PairPreprocessor(**{"colour": 0.0, "blur": 0.0, change: amount})  # type: ignore[arg-type]
+        made.append(preprocessor(batch, training=True))
+    plain, changed = made
+    assert torch.equal(plain["boxes"], changed["boxes"])
+    for name in ("exemplar", "search"):
+        assert changed[name].min() >= 0 and changed[name].max() <= 255
+        same = [torch.equal(a, b) for a, b in zip(plain[name], changed[name], strict=True)]
+        assert not all(same) and (change == "colour" or any(same))  # a share is blurred
+        if change == "blur":
+            sharpness = [images.diff(dim=-1).abs().mean((1, 2, 3)) for images in (plain[name], changed[name])]
+            assert all(after < before or s for before, after, s in zip(*sharpness, same, strict=True))
 
 
 def test_a_tested_sequence_is_not_trained_on(otb: Writer, tmp_path: Path) -> None:
