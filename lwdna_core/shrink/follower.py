@@ -34,7 +34,8 @@ class _Follower(TorchDispatchMode):
     def __init__(self, graph: ChannelGraph, widths: Sequence[int], paths: Mapping[int, str]) -> None:
         super().__init__()
         self.paths, self.names = paths, dict[int, str]()
-        self.made: dict[int, tuple[Tensor, tuple[int, int]]] = {}  # by identity; nothing is kept that costs memory
+        self.made: dict[int, list[Tensor]] = {}  # by place on the trail; nothing is kept that costs memory
+        self.device = graph.device
         self.trail, self.widths, self.index = graph.trail, widths, 0
         self.scaled: list[int] = []
         self.bounds: list[Bound] = []
@@ -60,18 +61,17 @@ class _Follower(TorchDispatchMode):
             raise Mismatch(i, f"{name} ({self.trail.lines[i]}) {wrong}")
         if known.pointwise and numbers_of(func, args, kwargs) != self.trail.numbers[i]:
             self.scaled.append(i)
-        for n, t in enumerate(outputs):
-            if t.is_meta:
-                self.made[id(t)] = t, (i, n)
+        self.made[i] = outputs if self.device else []
         self.index += 1
         return out
 
     def _unexpected(self, index: int, outputs: list[Tensor]) -> str | None:
         """How an operation's outputs differ from what the trail says."""
         for t, forms in zip(outputs, self.trail.shapes[index], strict=True):
-            expected = self._sizes(forms)
-            if expected != t.shape and (
-                len(expected) != t.dim() or any(e not in (None, n) for e, n in zip(expected, t.shape, strict=True))
+            expected, shape = self._sizes(forms), t.shape
+            if expected != shape and (
+                len(expected) != len(shape)
+                or (expected.count(None) < len(shape) and any(map(_differ, expected, shape)))
             ):
                 return f"gives {list(t.shape)}, expected {list(expected)}"
         return None
@@ -81,7 +81,10 @@ class _Follower(TorchDispatchMode):
         """The attribute by which something is cut that was whole in the trace."""
         frame, dim = caller(), dim % source.dim()
         module = frame.f_locals.get("self")
-        known = self.names.get(id(source)) or (self.made[id(source)][1] if id(source) in self.made else None)
+        made = reversed(self.made.items())
+        known = self.names.get(id(source)) or next(
+            ((i, n) for i, out in made for n, t in enumerate(out) if t is source), None
+        )
         if known is None or start or not end or not isinstance(module, nn.Module):
             return None
         if isinstance(known, tuple):
@@ -103,6 +106,10 @@ class _Follower(TorchDispatchMode):
                 None if f is None else f[0] + sum(n * self.widths[g] for g, n in f[1]) for f in forms
             )
         return known
+
+
+def _differ(expected: int | None, found: int) -> bool:
+    return expected is not None and expected != found
 
 
 def mismatch(

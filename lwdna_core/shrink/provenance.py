@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from types import FrameType
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
@@ -37,13 +37,17 @@ class Signature:
     pointwise: bool
 
 
-@cache
+_signatures: dict[int, Signature] = {}  # by identity, as overloads live for ever, and are slow to hash
+
+
 def signature(func: Any) -> Signature:
     """Of an overload of an operation."""
-    schema = func._schema
-    return Signature(
-        schema.name.removeprefix("aten::"), tuple(a.name for a in schema.arguments), torch.Tag.pointwise in func.tags
-    )
+    known = _signatures.get(id(func))
+    if known is None:
+        schema = func._schema
+        name, arguments = schema.name.removeprefix("aten::"), tuple(a.name for a in schema.arguments)
+        known = _signatures[id(func)] = Signature(name, arguments, torch.Tag.pointwise in func.tags)
+    return known
 
 
 class Op:
@@ -85,7 +89,7 @@ def tensors(values: Iterable[Any]) -> list[Tensor]:
 
 def numbers_of(func: Any, args: Any, kwargs: Any) -> tuple[float, ...]:
     """The Python numbers that an operation computes with, entry by entry; sizes are none."""
-    if not signature(func).pointwise:
+    if not signature(func).pointwise or (len(args) == 1 and not kwargs):
         return ()
     return tuple(
         n for n in leaves((*args, *kwargs.values())) if isinstance(n, (int, float)) and not isinstance(n, bool)
@@ -227,16 +231,16 @@ class Tracer(TorchDispatchMode):
     @contextmanager
     def following(self, modules: Mapping[str, nn.Module]) -> Iterator[None]:
         """Keep `self.modules`, the stack of those being run; after an exception it shows where it was raised."""
-        paths = {id(m): path for path, m in modules.items()}
-        hooks = [
-            register_module_forward_pre_hook(lambda m, _: self.modules.append((paths.get(id(m), "?"), m))),
-            register_module_forward_hook(lambda m, _, __: self.modules.pop() and None),
-        ]
-        try:
+        paths, stack, plain = {id(m): path for path, m in modules.items()}, self.modules, nn.Module.__call__
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            stack.append((paths.get(id(module), "?"), module))
+            out = plain(module, *args, **kwargs)
+            stack.pop()
+            return out
+
+        with patch.object(nn.Module, "__call__", call):  # global hooks cost ten times as much
             yield
-        finally:
-            for hook in hooks:
-                hook.remove()
 
 
 def caller() -> FrameType:

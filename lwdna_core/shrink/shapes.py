@@ -17,15 +17,15 @@ aten = torch.ops.aten
 META = torch.device("meta")
 _LIMIT = 20_000
 _known: dict[Any, Any] = {}
-_functional: dict[Any, bool] = {}
+_functional: dict[int, bool] = {}  # by identity, as overloads live for ever, and are slow to hash
 
 
 def execute(func: Any, args: Any, kwargs: Any) -> Any:
     """The operation itself or, for tensors on the meta device, what it puts out."""
-    shape = _SHAPES.get(func)
+    shape = _RULES.get(id(func))
     if shape is not None and not kwargs and (out := shape(*args)) is not None:
         return out
-    functional = _functional.get(func)
+    functional = _functional.get(id(func))
     if functional is None:
         schema = func._schema
         functional = (
@@ -34,11 +34,11 @@ def execute(func: Any, args: Any, kwargs: Any) -> Any:
             and all(r.alias_info is None and str(r.type) == "Tensor" for r in schema.returns)
             and any("Tensor" in str(a.type) for a in schema.arguments)
         )
-        _functional[func] = functional
+        _functional[id(func)] = functional
     if not functional:
         return func(*args, **kwargs)
     found: list[bool] = []
-    key = (func, _key(args, found), _key(tuple(kwargs.items()), found) if kwargs else ())
+    key = (id(func), _key(args, found), _key(tuple(kwargs.items()), found) if kwargs else ())
     if not found or not all(found):  # no tensor, or some not on meta
         return func(*args, **kwargs)
     try:
@@ -220,3 +220,4 @@ for _name in ("relu", "sigmoid", "tanh", "hardtanh", "leaky_relu", "silu", "hard
 for _name in ("add", "sub", "mul", "div"):
     _SHAPES.update(dict.fromkeys(_overloads(_name, "Tensor", "Scalar"), _binary))
     _SHAPES.update(dict.fromkeys(_overloads(_name + "_", "Tensor", "Scalar"), _binary_))
+_RULES = {id(func): shape for func, shape in _SHAPES.items()}

@@ -61,6 +61,7 @@ class Plan:
                 setattr(module, a.name, type(getattr(module, a.name))(held))
 
 
+@torch.no_grad()
 def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[int]]) -> Subject:
     """A copy in which every group keeps these elements, in this order; without a check."""
     plan = Plan(subject, graph, {name: len(k) for name, k in kept.items()})
@@ -76,7 +77,7 @@ def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[i
                 if id(token) not in chosen:
                     chosen[id(token)] = _index(graph, token, lists)
                 sides[d] = chosen[id(token)]
-        new = _take(t.detach(), sides)
+        new = _take(t, sides)
         if t.dim() == 4 and not t.is_contiguous() and t.is_contiguous(memory_format=torch.channels_last):
             new = new.contiguous(memory_format=torch.channels_last)
         memo[id(t)] = nn.Parameter(new, t.requires_grad) if isinstance(t, nn.Parameter) else new
