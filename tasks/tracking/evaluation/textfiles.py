@@ -18,6 +18,8 @@ _KIND = bytes(_KINDS.get(character, _OTHER) for character in range(256))
 
 _EXACT_DIGITS = 15
 """An integer of so many digits and the power of ten that divides it are exact: their quotient is rounded but once."""
+_LARGEST = 1e9
+"""No coordinate is as large; of larger ones, areas would overflow."""
 _BYTES_AT_ONCE = 1 << 19
 """What is made of so many bytes fits into the processor's cache."""
 _TENS = 10.0 ** np.arange(_EXACT_DIGITS + 1)
@@ -149,6 +151,8 @@ def _numbers(
         try:
             values[word] = float(buffer[starts[word] : ends[word]])
         except ValueError:
+            return values, word
+        if _LARGEST < abs(values[word]) < np.inf:
             return values, word
     return values, None
 

@@ -148,6 +148,7 @@ def test_json_of_lasot_marks_present_or_absent_frames(tmp_path):
     ("content", "message"),
     [
         ("[]", "expected an object of sequences"),
+        ("{}", "expected an object of sequences"),
         ('{"a": 1}', "expected an object of sequences"),
         ('{"a": {}}', r"x\.json, a: no ground truth under gt_rect"),
         ('{"a": {"gt_rect": [[1, 2, 3, 4]], "camera_motion": [0, 1]}}', "a, camera_motion: 2 values for 1 frames"),
@@ -158,6 +159,13 @@ def test_json_that_is_none(tmp_path, content, message):
     write(tmp_path / "x.json", content)
     with pytest.raises(LwdnaError, match=message):
         read_annotations(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("truth", ["OTB/Car/groundtruth_rect.txt", "VOT/car/groundtruth.txt"])
+def test_folders_without_ground_truth(tmp_path, truth):
+    write(tmp_path / truth, "")
+    with pytest.raises(LwdnaError, match="expected sequences with ground truth, found none"):
+        read_annotations((tmp_path / truth).parent.parent)
 
 
 def test_stored_annotations(data_folder):

@@ -7,9 +7,11 @@ from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.textfiles import parse_rows, read_rows
 
 numbers = st.one_of(
-    st.floats(allow_infinity=False).map(repr),
+    st.floats(-1e9, 1e9).map(repr),
+    st.just("nan"),
     st.decimals(-5000, 5000, places=4).map(str),
-    st.integers(-(10**20), 10**20).map(str),
+    st.integers(-(10**9), 10**9).map(str),
+    st.decimals(0, 1, places=19).map(lambda d: f"{d:f}"),  # of more digits than are exact
     st.sampled_from(["nan", "NaN", "1.", ".5", "-.5", "+3", "1e3", "-2.5E-01", "007", "1.0000"]),
 )
 lines = st.lists(st.lists(numbers, min_size=1, max_size=6), max_size=8)
@@ -29,6 +31,8 @@ def test_every_number_is_the_one_that_float_reads(files, separator, windows):
     [
         (b"1,2\n3,x\n", "two.txt, line 2: expected numbers, got 'x'"),
         (b"1,2\n\n3,4", "two.txt, line 2: the line is empty"),
+        (b"1,2\n1,-1e300", "two.txt, line 2: expected numbers, got '-1e300'"),
+        (b"99999999999999999999", "two.txt, line 1: expected numbers, got '99999999999999999999'"),
         (b"1.2.3", "two.txt, line 1: expected numbers, got '1.2.3'"),
         (b"1\n1-2", "two.txt, line 2: expected numbers, got '1-2'"),
         (b"5\n6\n-", "two.txt, line 3: expected numbers, got '-'"),
