@@ -72,7 +72,7 @@ class Subject:
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:
-        return {n: t for n, t in self.tensors.items() if _is_parameter(t)}
+        return {n: t for n, t in self.tensors.items() if is_parameter(t)}
 
     @contextmanager
     def swapped(self, stand_ins: Mapping[int, Tensor]) -> Iterator[None]:
@@ -107,8 +107,9 @@ def _named_modules(m: nn.Module, path: str, found: dict[str, Any], seen: set[int
     return found
 
 
-def _is_parameter(t: Tensor) -> TypeGuard[nn.Parameter]:
-    return type(t) is nn.Parameter or (type(t) is not Tensor and isinstance(t, nn.Parameter))  # which is slow
+def is_parameter(t: Tensor) -> TypeGuard[nn.Parameter]:
+    """As `isinstance`, which for parameters is slow."""
+    return type(t) is nn.Parameter or (type(t) is not Tensor and isinstance(t, nn.Parameter))
 
 
 def run_forward(
@@ -138,7 +139,7 @@ def run_forward(
             blank = torch.empty(t.shape, dtype=t.dtype, device=place)
         if type(t) is nn.Parameter:
             blank = torch.Tensor._make_subclass(nn.Parameter, blank, False)  # as its constructor does, after checks
-        elif _is_parameter(t):
+        elif is_parameter(t):
             blank = nn.Parameter(blank, requires_grad=False)
         stand_ins[id(t)] = blank
         if names is not None:

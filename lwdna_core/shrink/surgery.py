@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lwdna_core.shrink.errors import ResizeError
-from lwdna_core.shrink.forward import Subject
+from lwdna_core.shrink.forward import Subject, is_parameter
 from lwdna_core.shrink.graph import ChannelGraph, Tokens
 
 
@@ -80,7 +80,7 @@ def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[i
         new = _take(t, sides)
         if t.dim() == 4 and not t.is_contiguous() and t.is_contiguous(memory_format=torch.channels_last):
             new = new.contiguous(memory_format=torch.channels_last)
-        memo[id(t)] = nn.Parameter(new, t.requires_grad) if isinstance(t, nn.Parameter) else new
+        memo[id(t)] = _parameter(new, t.requires_grad) if is_parameter(t) else new
     result = _copy(subject, memo)
     modules = {path: memo.get(id(m)) or result.get_submodule(path) for path, m in subject.modules.items()}
     plan.adjust(modules)
@@ -88,6 +88,13 @@ def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[i
 
 
 _ATOMS = frozenset((int, float, bool, str, type(None), torch.dtype, torch.device))
+
+_CONTAINERS = frozenset((dict, OrderedDict, set))
+
+
+def _parameter(t: Tensor, requires_grad: bool) -> nn.Parameter:
+    made: nn.Parameter = torch.Tensor._make_subclass(nn.Parameter, t, requires_grad)  # as its constructor does
+    return made
 
 
 def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
@@ -100,7 +107,7 @@ def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
         if id(t) in memo:
             continue
         if type(t) is nn.Parameter:
-            memo[id(t)] = nn.Parameter(t.detach().clone(), t.requires_grad)
+            memo[id(t)] = _parameter(t.detach().clone(), t.requires_grad)
         elif type(t) is Tensor and storages[t.untyped_storage()._cdata] == 1 and _is_whole(t):
             memo[id(t)] = t.clone()
     for m in plain:
@@ -109,7 +116,7 @@ def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
             kind = type(held)
             if kind in _ATOMS or (kind is tuple and _ATOMS.issuperset(map(type, held))):
                 continue
-            if kind in (dict, OrderedDict, set) and not held:
+            if not held and kind in _CONTAINERS:
                 state[name] = kind()
             elif kind is list and _ATOMS.issuperset(map(type, held)):
                 state[name] = memo.setdefault(id(held), held[:])
@@ -174,7 +181,8 @@ def _index(graph: ChannelGraph, token: Tokens, kept: list[np.ndarray]) -> tuple[
 
 def _follow(module: nn.Module) -> None:
     """A module's own attributes, from the shapes of its tensors."""
-    weight = getattr(module, "weight", None)
+    weight = module._parameters.get("weight")
+    weight = getattr(module, "weight", None) if weight is None else weight  # parametrized
     weight = weight if isinstance(weight, Tensor) else None
     if isinstance(module, nn.modules.conv._ConvNd) and weight is not None:
         ins, outs = (0, 1) if module.transposed else (1, 0)
