@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,12 +16,19 @@ from typing import Any
 import pytest
 import torch
 
+from lwdna_core.compare.results import commit
+
 from .catalogue import NETWORKS
 from .judge import Network, Row, judge
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--support-table", type=Path, metavar="FILE", help="write the table of supported networks there")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--support-table", None) and getattr(config, "cache", None) is None:
+        raise pytest.UsageError("--support-table keeps its rows in pytest's cache: run without -p no:cacheprovider")
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +66,10 @@ def key(case: Network) -> str:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     path: Path | None = session.config.getoption("--support-table", None)
-    cache = getattr(session.config, "cache", None)  # missing where pytest runs without its cache
-    if path is None or cache is None or hasattr(session.config, "workerinput"):  # xdist: only its controller writes
+    if path is None or hasattr(session.config, "workerinput"):  # xdist: only its controller writes
         return
+    cache = session.config.cache
+    assert cache is not None  # pytest_configure
     rows = [cache.get(key(case), {"network": case.name, "family": case.family}) for case in NETWORKS]
     part = path.with_suffix(".part")
     part.write_text(table(rows))
@@ -73,7 +82,8 @@ def table(rows: list[dict]) -> str:
     lines = [
         "# Networks that the engine was tried on",
         "",
-        "Made by `pytest tests/shrink/families --support-table docs/support.md`; do not edit.",
+        "Made by `pytest tests/shrink/families -m '' --support-table docs/support.md`; do not edit.",
+        f"Last on {time.strftime('%Y-%m-%d')}, at commit `{commit() or 'unknown'}`, on {os.cpu_count()} cores.",
         "",
         f"{len(good)} of {len(rows)} networks pass. They are as they come, but for what their row says; "
         "weights and statistics are random.",
