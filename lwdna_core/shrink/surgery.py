@@ -147,6 +147,8 @@ def _is_plain(kind: type[nn.Module]) -> bool:
 
 def _take(t: Tensor, sides: Mapping[int, tuple[int, int] | Tensor]) -> Tensor:
     """A copy that keeps these indices along these dimensions, or a stretch of them: where it starts, and its length."""
+    if t.dim() == 1 and isinstance(sides[0], tuple):  # most are
+        return t.narrow_copy(0, *sides[0])
     indices = []
     for dim, side in sides.items():
         if isinstance(side, Tensor):
