@@ -51,6 +51,8 @@ CRITERIA = (
     "lwdna", "lwdna-noclassifier", "lwdna-hypernet", "lwdna-gate", "lwdna-magnitude", "lwdna-value",
     "random", "shuffled",
 )  # fmt: skip
+SEARCHES = ("lwdna", "lwdna-width1.5", "lwdna-gate", "lwdna-gate-per-mac", "lwdna-batches16")
+CHOOSING = (f"{RESNET8}_fraction{TENTH:g}", "dncnn_small_photos_short")
 FRACTIONS = (0.025, 0.05, TENTH, 0.2)
 
 
@@ -68,6 +70,8 @@ COMPARISONS = (
     Comparison(CLASSIFICATION, RESNET8, "the floor", FLOORS, fraction=TENTH),
     Comparison(CLASSIFICATION, RESNET8, "criteria", CRITERIA, fraction=TENTH),
     Comparison(CLASSIFICATION, RESNET8, "the width", WIDTHS, fraction=TENTH),
+    Comparison(CLASSIFICATION, RESNET8, "other searches", SEARCHES, fraction=TENTH),
+    Comparison(RESTORATION, "dncnn_small_photos_short", "other searches", SEARCHES),
     Comparison(CLASSIFICATION, RESNET8, "channels in multiples of 8", ("lwdna-align8",), fraction=TENTH),
     Comparison(
         CLASSIFICATION,

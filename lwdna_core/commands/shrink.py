@@ -28,7 +28,7 @@ examples:
   lwdna shrink timm:resnet50 --input 3,224,224 --align 8 --freeze 'layer1.*'
   lwdna shrink my_siamese:build --input 3,127,127 --input 3,255,255 --params 0.8"""
 
-CRITERIA = ("gradient", "hypernet", "value", "magnitude", "gate", "random", "uniform")
+CRITERIA = ("gradient", "hypernet", "value", "magnitude", "gate", "gate_per_mac", "random", "uniform")
 """The names in `lwdna_core.shrink.criteria.CRITERIA`, which cannot be had without importing torch."""
 
 

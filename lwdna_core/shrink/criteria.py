@@ -111,6 +111,19 @@ def gate(network: nn.Module, graph: ChannelGraph, batches: Iterable[Any], loss: 
     return Scores.of(by_group(graph, total.abs()), unread(graph, reached(network, read)), count)
 
 
+def gate_per_mac(
+    network: nn.Module, graph: ChannelGraph, batches: Iterable[Any], loss: Loss, settings: Settings
+) -> Scores:
+    """`gate` over the MACs that one channel of the group costs in the widened network.
+
+    A budget of MACs is a knapsack, and that is filled in the order of value per cost; a threshold on the value alone
+    takes a channel at full resolution for as cheap as one at a sixteenth of it.
+    """
+    scores, whole = gate(network, graph, batches, loss, settings), graph.macs()
+    costs = {g.name: max(1, whole - graph.macs({g.name: g.size - 1})) for g in graph.groups}
+    return Scores({name: v / costs[name] for name, v in scores.values.items()}, scores.unscored, scores.batches)
+
+
 def uniform(network: nn.Module, graph: ChannelGraph, batches: Iterable[Any], loss: Loss, settings: Settings) -> Scores:
     """A control: every group keeps the same share."""
     return _shares(graph, np.ones(len(graph.groups)))
@@ -131,6 +144,6 @@ def _shares(graph: ChannelGraph, ratios: np.ndarray) -> Scores:
 
 CRITERIA: dict[str, Criterion] = {
     "gradient": gradient, "hypernet": hypernet, "value": value, "magnitude": magnitude, "gate": gate,
-    "random": random, "uniform": uniform,
+    "gate_per_mac": gate_per_mac, "random": random, "uniform": uniform,
 }  # fmt: skip
 """Every criterion by its name; "gradient" is the default."""

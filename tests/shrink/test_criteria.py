@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lwdna_core.shrink import BudgetError, find, trace
-from lwdna_core.shrink.criteria import CRITERIA, gate, gradient, hypernet, magnitude, value
+from lwdna_core.shrink.criteria import CRITERIA, gate, gate_per_mac, gradient, hypernet, magnitude, value
 from lwdna_core.shrink.hypernet import attach, redraw
 from lwdna_core.shrink.saliency import Settings
 
@@ -87,6 +87,16 @@ def test_gate_equals_autograd_through_gates(network: nn.Module, batches: list[Ba
     assert trunk.grad is not None and inner.grad is not None
     np.testing.assert_allclose(found["stem"], trunk.grad.abs().numpy(), rtol=1e-8)
     np.testing.assert_allclose(found["inner"], inner.grad.abs().numpy(), rtol=1e-8)
+
+
+def test_a_gate_per_mac_is_over_what_a_channel_costs(network: nn.Module, batches: list[Batch]) -> None:
+    graph = trace(network, batches[0][0])
+    plain = gate(copy.deepcopy(network), graph, batches, loss, Settings()).values
+    found = gate_per_mac(network, graph, batches, loss, Settings()).values
+    pixels = 6 * 8 * 8
+    cost = {"stem": pixels * (3 * 9 + 10 * 9 + 10) + 6 * 5, "inner": pixels * (12 * 9 + 12)}
+    for name, score in found.items():
+        np.testing.assert_allclose(score * cost[name], plain[name], rtol=1e-12)
 
 
 def test_value_is_the_random_initialisation(network: nn.Module, batches: list[Batch]) -> None:

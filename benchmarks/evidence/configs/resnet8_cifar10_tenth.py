@@ -21,6 +21,8 @@ experiment = dict(
         dict(name="lwdna-hypernet", criterion="hypernet"),
         dict(name="lwdna-value", criterion="value"),
         dict(name="lwdna-gate", criterion="gate"),
+        dict(name="lwdna-gate-per-mac", criterion="gate_per_mac"),
+        dict(name="lwdna-batches16", batches=16),
         dict(name="lwdna-magnitude", criterion="magnitude", batches=20),
         dict(name="lwdna-align8", align=8),
     ],

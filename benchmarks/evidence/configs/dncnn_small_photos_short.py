@@ -1,0 +1,18 @@
+"""The task's own config, with the arms of other searches."""
+
+_base_ = "../../../tasks/restoration/configs/dncnn_small_photos_short.py"
+
+experiment = dict(
+    arms=[
+        "baseline",
+        "lwdna",
+        "uniform",
+        "random",
+        "shuffled",
+        # the floor is that of width 2 as a share of the baseline's channels, 0.8
+        dict(name="lwdna-width1.5", width=1.5, floor=0.8 / 1.5),
+        dict(name="lwdna-gate", criterion="gate"),
+        dict(name="lwdna-gate-per-mac", criterion="gate_per_mac"),
+        dict(name="lwdna-batches16", batches=16),
+    ],
+)
