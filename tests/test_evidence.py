@@ -12,7 +12,7 @@ from rich.console import Console
 
 from benchmarks.evidence import __main__ as command
 from benchmarks.evidence import store
-from benchmarks.evidence.manifest import COMPARISONS, Comparison
+from benchmarks.evidence.manifest import CHOOSING, COMPARISONS, SEARCHES, Comparison
 from benchmarks.evidence.page import sections, write_page
 from benchmarks.evidence.schedule import Work, carry_out
 from lwdna_core.compare.config import load_experiment
@@ -121,3 +121,21 @@ def test_an_unknown_comparison_is_refused(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr("sys.argv", ["evidence", "--only", "nothing*"])
     assert command.main() == 2
     assert "resnet20_digits" in capsys.readouterr().err
+
+
+def test_a_search_is_judged_where_it_was_not_chosen(tmp_path: Path) -> None:
+    scores = {arm: 80.0 - place for place, arm in enumerate(SEARCHES[::-1])}  # the last of them is the best
+    best = SEARCHES[-1]
+    for seed, noise in enumerate((0.0, 0.1, 0.2)):
+        for name in CHOOSING:
+            task = "restoration" if name.startswith("dncnn") else "classification"
+            metric = "psnr/photos" if task == "restoration" else "accuracy/top1"
+            for arm, score in {"baseline": 85.0, **scores}.items():
+                kept = run(arm, seed, score + noise)
+                store.add(tmp_path, name, kept | {"task": task, "metrics": {metric: score + noise}})
+        for arm, score in (("baseline", 90.0), ("uniform", 89.0), ("lwdna", 88.0), (best, 89.5 + noise)):
+            store.add(tmp_path, NAME, run(arm, seed, score))
+    text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
+    assert f"is {best} ({best} {len(CHOOSING)}, " in text
+    assert f"{best} − baseline lies above 0 in 0 (resolved: 0 better, 1 worse)" in text
+    assert f"{best} − uniform lies above 0 in 1 (resolved: 1 better, 0 worse)" in text

@@ -51,7 +51,10 @@ CRITERIA = (
     "lwdna", "lwdna-noclassifier", "lwdna-hypernet", "lwdna-gate", "lwdna-magnitude", "lwdna-value",
     "random", "shuffled",
 )  # fmt: skip
-SEARCHES = ("lwdna", "lwdna-width1.5", "lwdna-gate", "lwdna-gate-per-mac", "lwdna-batches16")
+SEARCHES = (
+    "lwdna", "lwdna-width1.5", "lwdna-gate", "lwdna-gate-per-mac", "lwdna-batches16",
+    "lwdna-equal", "lwdna-gate-equal", "lwdna-gate-per-mac-equal",
+)  # fmt: skip
 CHOOSING = (f"{RESNET8}_fraction{TENTH:g}", "dncnn_small_photos_short")
 FRACTIONS = (0.025, 0.05, TENTH, 0.2)
 

@@ -13,7 +13,8 @@ from jinja2 import Environment, FileSystemLoader
 from benchmarks.evidence import store
 from benchmarks.evidence.figures import differences, overview
 from benchmarks.evidence.manifest import COMPARISONS, Comparison
-from benchmarks.evidence.studies import Study, studies
+from benchmarks.evidence.studies import studies
+from benchmarks.evidence.study import Study
 from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.comparison import compare_results
 from lwdna_core.compare.statistics import ENOUGH

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
 
 from benchmarks.evidence import figures
 from benchmarks.evidence.manifest import CRITERIA, FLOORS, FRACTIONS, RESNET8, TENTH, WIDTHS
+from benchmarks.evidence.searches import searches
+from benchmarks.evidence.study import (
+    Sections,
+    Study,
+    above,
+    as_pair,
+    counted_in_words,
+    differences,
+    in_words,
+    listed,
+    resolved_of,
+    share_at_floor,
+)
 from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.results import read_json
-from lwdna_core.compare.statistics import ENOUGH, Difference, paired_difference, verdict
-from lwdna_core.compare.wording import interval, number, places, plural, points, share
-
-if TYPE_CHECKING:
-    from benchmarks.evidence.page import Section
+from lwdna_core.compare.statistics import ENOUGH, paired_difference
+from lwdna_core.compare.wording import number, plural, share
 
 MAIN = f"{RESNET8}_fraction{TENTH:g}"
-Sections = Mapping[str, "Section"]
-
-
-@dataclass(frozen=True)
-class Study:
-    """A title, the figure with its file's name, and what it says."""
-
-    name: str
-    title: str
-    figure: bytes
-    sentences: Sequence[str]
 
 
 def studies(sections: Sections, results: Path) -> list[Study]:
@@ -39,6 +35,7 @@ def studies(sections: Sections, results: Path) -> list[Study]:
         lambda: _parts(sections),
         lambda: _arms(sections, "floor", "The floor", FLOORS),
         lambda: _arms(sections, "criteria", "Criteria against each other", CRITERIA),
+        lambda: searches(sections),
         lambda: _arms(sections, "width", "The width of the search", WIDTHS),
         lambda: _fractions(sections),
         lambda: _start(sections),
@@ -59,24 +56,13 @@ def _parts(sections: Sections) -> Study | None:
     """LW-DNA − baseline as a sum: of fewer MACs, of widths that differ by layer, and of which layer gets which."""
     panels = []
     for section in sections.values():
-        arms, metric = section.comparison["arms"], section.comparison["primary"]
-        if not {BASELINE, LWDNA, "uniform", "shuffled"} <= arms.keys():
-            continue
-        upwards = section.comparison["metrics"][metric]["higher_is_better"]
-        scores = {arm: row["metrics"][metric]["values"] for arm, row in arms.items()}
-        common = set.intersection(*(set(scores[arm]) for arm in (BASELINE, LWDNA, "uniform", "shuffled")))
-        scores = {arm: {seed: v for seed, v in values.items() if seed in common} for arm, values in scores.items()}
-        rows = [(label, _as_pair(paired_difference(scores[a], scores[b]), upwards)) for label, a, b in PARTS]
-        if rows[0][1]["n"] >= ENOUGH:
+        rows = differences(section, PARTS)
+        if rows and rows[0][1]["n"] >= ENOUGH:
             panels.append((section, rows))
     if not panels:
         return None
-    labels = [label for label, _, _ in PARTS]
-    counts = {label: Counter(pair["verdict"] for _, rows in panels for of, pair in rows if of == label)
-              for label in labels}  # fmt: skip
-    above = {label: sum(pair["difference"] > 0 for _, rows in panels for of, pair in rows if of == label)
-             for label in labels}  # fmt: skip
-    at_floor = fmean(_at_floor(section, LWDNA) for section, _ in panels)
+    counted = [(label, [row for _, rows in panels for row in rows if row[0] == label]) for label, _, _ in PARTS]
+    at_floor = fmean(share_at_floor(section, LWDNA) for section, _ in panels)
     return Study(
         "parts", "What the difference is made of",
         figures.panels([(section.entry.title, section.unit, rows) for section, rows in panels]),
@@ -84,43 +70,32 @@ def _parts(sections: Sections) -> Study | None:
             "`shuffled` gives LW-DNA's keep ratios to other layers, so LW-DNA − baseline is the sum of what fewer MACs "
             "do to a network that stays uniform, of what unequal widths do whoever gets them, and of what the search "
             "decides: which layer gets which.",
-            "Of " + plural(len(panels), "comparison") + ": " + "; ".join(
-                f"{label.split(':')[0]} lies above 0 in {above[label]} "
-                f"(resolved: {counts[label]['better']} better, {counts[label]['worse']} worse)" for label in labels
-            ) + ".",
+            "Of " + plural(len(panels), "comparison") + ": "
+            + "; ".join(f"{label.split(':')[0]} {counted_in_words(rows)}" for label, rows in counted) + ".",
             f"On average {share(at_floor)} of LW-DNA's groups keep just their floor: there the scores decide nothing.",
         ],
     )  # fmt: skip
 
 
-def _as_pair(difference: Difference, upwards: bool) -> dict[str, Any]:
-    """As the pairs of a comparison are written."""
-    return {"difference": difference.mean, "low": difference.low, "high": difference.high, "n": difference.n,
-            "verdict": verdict(difference, upwards)}  # fmt: skip
-
-
 def _arms(sections: Sections, name: str, title: str, arms: Sequence[str]) -> Study | None:
     """Several arms of one comparison against its baseline, with the groups at their floor and the parameters."""
     section = sections.get(MAIN)
-    rows = [(arm, pair) for arm in arms if section and (pair := section.pair(arm, BASELINE))]
-    if section is None or len(rows) < 2:
+    there = [arm for arm in arms if section and arm in section.comparison["arms"]]
+    if section is None or len(there) < 2 or not (rows := differences(section, [(a, a, BASELINE) for a in there])):
         return None
-    at_floor = {arm: _at_floor(section, arm) for arm, _ in rows}
+    at_floor = {arm: share_at_floor(section, arm) for arm, _ in rows}
     costs = section.comparison["arms"]
     params = {arm: costs[arm]["params"] / costs[BASELINE]["params"] for arm, _ in rows}
-    best, worst = (choose(rows, key=lambda row: row[1]["difference"]) for choose in (max, min))
-    resolved = [f"{arm} ({pair['verdict']})" for arm, pair in rows if pair["verdict"] in ("better", "worse")]
+    best, worst = (choose(rows, key=above) for choose in (max, min))
     sentences = [
-        f"{section.entry.title}: {_shown(*best, section.unit)} lies highest and {_shown(*worst, section.unit)} lowest, "
-        "all against the baseline.",
+        f"{section.entry.title}: {in_words(*best, section.unit)} lies highest and "
+        f"{in_words(*worst, section.unit)} lowest, all against the baseline.",
         "On their floor are "
         + ", ".join(f"{at_floor[arm]:.0%} of the groups of {arm}".replace("%", " %") for arm, _ in rows)
         + "; the parameters are "
         + ", ".join(share(params[arm]) for arm, _ in rows)
         + " of the baseline's.",
-        f"Over {plural(rows[0][1]['n'], 'seed')} the intervals tell these from the baseline: {', '.join(resolved)}."
-        if resolved
-        else f"Over {plural(rows[0][1]['n'], 'seed')} no interval tells any of them from the baseline.",
+        resolved_of(rows),
     ]
     return Study(
         name,
@@ -142,9 +117,9 @@ def _fractions(sections: Sections) -> Study | None:
         "fractions", "The amount of data", figures.with_shares(shown, unit, {}),
         [
             "ResNet-8 on CIFAR-10, the same number of epochs: "
-            + _listed(shown, unit) + ".",
+            + listed(shown, unit) + ".",
             f"LW-DNA lies above the baseline at {sum(signs)} of {len(signs)} sizes.",
-            _resolved(shown),
+            resolved_of(shown),
         ],
     )  # fmt: skip
 
@@ -164,13 +139,13 @@ def _start(sections: Sections) -> Study | None:
     ):
         if difference.mean is None:
             return None
-        pairs.append((label, _as_pair(difference, upwards=True)))
+        pairs.append((label, as_pair(difference, upwards=True)))
     return Study(
         "start", "Fresh weights against the hypernetwork's", figures.with_shares(pairs, fresh.unit, {}),
         [
             "The published code goes on from the weights that the hypernetwork generated; the paper says from scratch.",
-            "The same channels of ResNet-8 on CIFAR-10: " + _listed(pairs, fresh.unit) + ".",
-            _resolved(pairs),
+            "The same channels of ResNet-8 on CIFAR-10: " + listed(pairs, fresh.unit) + ".",
+            resolved_of(pairs),
         ],
     )  # fmt: skip
 
@@ -189,9 +164,9 @@ def _align(sections: Sections) -> Study | None:
     return Study(
         "align", "Channels in multiples of 8", figures.with_shares(rows, section.unit, {}),
         [
-            "ResNet-8 on CIFAR-10, against the baseline: " + _listed(rows, section.unit) + ".",
+            "ResNet-8 on CIFAR-10, against the baseline: " + listed(rows, section.unit) + ".",
             f"Time of inference against the baseline's, on the CPU of [the latency benchmark](latency.md): {times}.",
-            _resolved(rows),
+            resolved_of(rows),
         ],
     )  # fmt: skip
 
@@ -218,23 +193,3 @@ def _stability(results: Path) -> Study | None:
             f"A search of {many['batches']} batches took {content['seconds']:.0f} s.",
         ],
     )  # fmt: skip
-
-
-def _at_floor(section: Section, arm: str) -> float:
-    """Share of the groups that keep just their floor, over all seeds."""
-    return fmean(group[4] for run in section.runs if run["arm"] == arm for group in run["groups"])
-
-
-def _shown(label: str, pair: Mapping[str, Any], unit: str) -> str:
-    text = f"{label} {number(pair['difference'], places(unit), sign=True)} {points(unit)}".rstrip()
-    return text if pair["low"] is None else f"{text} ({interval(pair['low'], pair['high'], unit)})"
-
-
-def _listed(rows: Sequence[tuple[str, Mapping[str, Any]]], unit: str) -> str:
-    return "; ".join(_shown(*row, unit) for row in rows)
-
-
-def _resolved(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    seeds = plural(rows[0][1]["n"], "seed")
-    found = [f"{label} ({pair['verdict']})" for label, pair in rows if pair["verdict"] in ("better", "worse")]
-    return f"Over {seeds}, resolved: {', '.join(found)}." if found else f"Over {seeds} none of these is resolved."

@@ -14,5 +14,9 @@ experiment = dict(
         dict(name="lwdna-gate", criterion="gate"),
         dict(name="lwdna-gate-per-mac", criterion="gate_per_mac"),
         dict(name="lwdna-batches16", batches=16),
+        # at the baseline's own MACs, where uniform is the baseline
+        dict(name="lwdna-equal", macs=1.0),
+        dict(name="lwdna-gate-equal", criterion="gate", macs=1.0),
+        dict(name="lwdna-gate-per-mac-equal", criterion="gate_per_mac", macs=1.0),
     ],
 )
