@@ -73,8 +73,8 @@ COMPARISONS = (
     Comparison(CLASSIFICATION, RESNET8, "the floor", FLOORS, fraction=TENTH),
     Comparison(CLASSIFICATION, RESNET8, "criteria", CRITERIA, fraction=TENTH),
     Comparison(CLASSIFICATION, RESNET8, "the width", WIDTHS, fraction=TENTH),
-    Comparison(CLASSIFICATION, RESNET8, "other searches", SEARCHES, fraction=TENTH),
-    Comparison(RESTORATION, "dncnn_small_photos_short", "other searches", SEARCHES),
+    Comparison(CLASSIFICATION, RESNET8, "other searches", ("baseline", "uniform", *SEARCHES), 8, TENTH),
+    Comparison(RESTORATION, "dncnn_small_photos_short", "other searches", ("baseline", "uniform", *SEARCHES), 8),
     Comparison(CLASSIFICATION, RESNET8, "channels in multiples of 8", ("lwdna-align8",), fraction=TENTH),
     Comparison(
         CLASSIFICATION,
