@@ -6,6 +6,7 @@ import argparse
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +253,7 @@ def _look_up(cfg: Config, key: str, path: Path) -> None:
 def _merge(cfg: Config, options: Sequence[str]) -> None:
     """Merge "a.b=value" options into `cfg`, where they must meet an existing key: a typing error would go unnoticed.
 
-    Those that have a default need not be there.
+    Those that have a default need not be there, nor the arguments of a class that the config names.
     """
     if not options:
         return
@@ -266,13 +267,29 @@ def _merge(cfg: Config, options: Sequence[str]) -> None:
         parts = key.split(".")
         if (parts[0] == "experiment" and parts[1:2] in (["init"], ["options"], ["shrink"])) or key in _MAY_BE_NEW:
             continue  # what they may be called is checked with the rest of the config
-        for part in parts:
-            known = _keys(node)
-            if part not in known:
-                near = difflib.get_close_matches(part, known, n=3) or known or ["a plain value"]
-                raise LwdnaError(f"--cfg-options {option}: no {part!r} in the config; there is: {', '.join(near)}")
-            node = node[int(part)] if isinstance(node, list) else node[part]
+        for part in parts[:-1]:
+            node = _step(node, part, _keys(node), option)
+        _step(node, parts[-1], _keys(node) + _arguments(node), option)
     cfg.merge_from_dict(parser.parse_args(["--cfg-options", *options]).cfg_options)
+
+
+def _step(node: Any, part: str, known: list[str], option: str) -> Any:
+    """What lies below `node` under this name; None for one that may be new."""
+    if part not in known:
+        near = difflib.get_close_matches(part, known, n=3) or known or ["a plain value"]
+        raise LwdnaError(f"--cfg-options {option}: no {part!r} in the config; there is: {', '.join(near)}")
+    return node[int(part)] if isinstance(node, list) else node.get(part)
+
+
+def _arguments(node: Any) -> list[str]:
+    """What else the class may be told that a dict with a `type` describes: a model's part, or an optimiser."""
+    if not (isinstance(node, ConfigDict) and isinstance(node.get("type"), str)):
+        return []
+    import mmengine.optim  # noqa: F401 - registers the optimisers
+    from mmengine.registry import MODELS, OPTIMIZERS
+
+    kind = MODELS.get(node["type"]) or OPTIMIZERS.get(node["type"])
+    return [] if kind is None else list(signature(kind).parameters)
 
 
 def _keys(node: Any) -> list[str]:

@@ -17,7 +17,7 @@ from rich.table import Table
 from lwdna_core.compare.config import Experiment, load_experiment
 from lwdna_core.compare.experiment import Request, comparison_folder, make_grid
 from lwdna_core.compare.protocol import fingerprint, protocol
-from lwdna_core.compare.runner import run_steps, training_loader
+from lwdna_core.compare.runner import compile_network, run_steps, training_loader
 from lwdna_core.compare.search import baseline, blank, shrink_settings
 from lwdna_core.shrink import ChannelConfig, describe
 
@@ -80,7 +80,7 @@ def _seconds_per_step(experiment: Experiment, device: str) -> float:
     cfg = copy.deepcopy(experiment.cfg)
     network = baseline(experiment)
     if cfg.pop("compile", False):
-        network.compile()
+        compile_network(network)
     model = MODELS.build(cfg.model, default_args={"network": network}).to(device).train()
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
 

@@ -25,7 +25,7 @@ def reseed(seed: int, purpose: int, *key: int) -> None:
     np.random.seed(state % 2**32)
     # torch.manual_seed would also put a stack trace aside for every kind of device that is not there, at 2 ms a step.
     torch.default_generator.manual_seed(state)
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():  # else it would put one aside as well
         torch.cuda.manual_seed_all(state)
 
 

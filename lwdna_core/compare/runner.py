@@ -217,6 +217,16 @@ class QuietRunner(Runner):  # type: ignore[misc]
         return checkpoint
 
 
+def compile_network(network: nn.Module) -> None:
+    """Compile a network in place, in the same way whatever was compiled before in this process.
+
+    The compiler's cache belongs to the code of a forward: after a few networks of one class the next ones would run
+    eagerly. And a last batch that is smaller must not turn the graph of all others into one for any size.
+    """
+    torch.compiler.reset()
+    network.compile(dynamic=False)
+
+
 def _build_runner(
     run: Run, experiment: Experiment, network: nn.Module, loader: Loader, recorder: Recorder, line: Line
 ) -> Runner:
@@ -234,7 +244,7 @@ def _build_runner(
     allow_mmengine_checkpoints()
     reseed(run.seed, NETWORK, 2)  # building the network drew more or fewer numbers, arm by arm
     if cfg.pop("compile", False):  # or mmengine would compile the whole step as well
-        network.compile()
+        compile_network(network)
     model = MODELS.build(cfg.model, default_args={"network": network}).to(run.device)
     checkpoint = usable_checkpoint(run.folder, recorder.owner, line.note)
     backends = [{"type": "TensorboardVisBackend", "save_dir": str(run.folder)}] if run.vis == "tensorboard" else []

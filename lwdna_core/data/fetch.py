@@ -213,6 +213,13 @@ def differences(source: Source, folder: Path) -> list[str]:
             found.append(f"{path} is missing")
         elif (actual := checksum(folder / path, expected)) != expected:
             found.append(f"{path} has {actual}, published is {expected}")
+    for file in source.files:  # archives that are read as they are
+        whole = folder / (file.to or file.name)
+        if not file.unpack and whole.is_file():
+            try:
+                verify(whole, file)
+            except LwdnaError as error:
+                found.append(str(error))
     for pattern, expected_count in source.counts.items():
         count = sum(1 for _ in folder.glob(pattern))
         if count != expected_count:

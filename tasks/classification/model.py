@@ -119,15 +119,18 @@ class ImageClassifier(BaseModel):  # type: ignore[misc]
 
     @staticmethod
     def check(experiment: Experiment) -> None:
-        """Raise LwdnaError, before any work, for a network without a score for every class of the training set."""
+        """Raise LwdnaError, before any work, for a network without a score for every class, or with others."""
         classes = cast(Sequence[str], load_set(experiment, "train_dataloader").metainfo.get("classes", ()))
         with torch.no_grad():
             scores = baseline(experiment).eval()(*blank(experiment))
-        if not isinstance(scores, Tensor) or scores.dim() != 2 or scores.size(1) < len(classes):
+        outputs = scores.size(1) if isinstance(scores, Tensor) and scores.dim() == 2 else 0
+        wanted = "num_classes" in experiment.cfg.experiment.get("options", {})  # then there may be more than classes
+        if outputs < len(classes) or (outputs > len(classes) and not wanted):
             given = f"a tensor of shape {list(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
             raise LwdnaError(
                 f"{experiment.network}: expected scores of shape [1, {len(classes)}] for the classes of "
-                f"train_dataloader, got {given}; `experiment.options` go to the network's factory"
+                f"train_dataloader, got {given}; `experiment.options` go to the network's factory: "
+                f"--cfg-options experiment.options.num_classes={len(classes)}"
             )
 
     def init_weights(self) -> None:

@@ -128,6 +128,13 @@ def test_what_is_wrong_with_cifars_files_is_told_with_their_names(home: Path) ->
     change(folder / "data_batch_3", labels=[0] * 9)
     with pytest.raises(LwdnaError, match=r"data_batch_3: expected 'data', N x 3072 bytes, and N 'labels'"):
         cifar10("train")
+    for labels in (["a"] * 10, [2**70] * 10, [1.5] * 10):
+        change(folder / "data_batch_3", labels=labels)
+        with pytest.raises(LwdnaError, match=r"data_batch_3: expected .* N 'labels', whole numbers"):
+            cifar10("train")
+    change(folder / "data_batch_3", labels=[], data=np.zeros((0, 3072), np.uint8))
+    with pytest.raises(LwdnaError, match=r"data_batch_3: expected 'data', N x 3072 bytes"):
+        cifar10("train")
     (folder / "test_batch").write_bytes((folder / "test_batch").read_bytes()[:5000])
     with pytest.raises(LwdnaError, match=r"test_batch: not an admissible pickle"):
         cifar10("test")
@@ -211,12 +218,24 @@ def test_what_is_wrong_with_tiny_imagenet_is_told_with_the_files_name(home: Path
     with pytest.raises(LwdnaError, match=r"tiny-imagenet-200/train: class 'n01' has no images"):
         tiny_imagenet("train")
     annotations = folder / "val" / "val_annotations.txt"
-    annotations.write_text("val_0.JPEG\tn09\t0\t0\t63\t63\n")
+    annotations.write_text("val_0.JPEG\tn09\t0\t0\t63\t63\nval_1.JPEG\tn01\t0\t0\t63\t63\n")
     with pytest.raises(LwdnaError, match=r"val_0\.JPEG: its class n09 is not in .*wnids\.txt"):
         tiny_imagenet("val")
     annotations.write_text("val_0.JPEG\tn01\t0\t0\t63\t63\nval_7.JPEG\tn01\t0\t0\t63\t63\n")
     with pytest.raises(LwdnaError, match=r"val_annotations\.txt: line 2: expected the name of a file"):
         tiny_imagenet("val")
+    annotations.write_text("val_0.JPEG\tn01\t0\t0\t63\t63\n")
+    with pytest.raises(LwdnaError, match=r"val_annotations\.txt: no line for val_1\.JPEG \(1 images are left out\)"):
+        tiny_imagenet("val")
+    annotations.write_text(2 * "val_0.JPEG\tn01\t0\t0\t63\t63\n")
+    with pytest.raises(LwdnaError, match=r"val_annotations\.txt: line 2: val_0\.JPEG again; expected every image once"):
+        tiny_imagenet("val")
+    annotations.write_bytes(b"\xff\xfe")
+    with pytest.raises(LwdnaError, match=r"val_annotations\.txt: cannot be read as text"):
+        tiny_imagenet("val")
+    (folder / "wnids.txt").write_text("")
+    with pytest.raises(LwdnaError, match=r"wnids\.txt: expected a class a line, found none"):
+        tiny_imagenet("train")
 
 
 def test_the_real_tiny_imagenet(data_folder: Path) -> None:

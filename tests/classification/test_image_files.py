@@ -293,6 +293,13 @@ def test_a_damaged_image_is_told_before_training(content: bytes, problem: str, t
         image_folder("set", "train")
 
 
+def test_a_link_to_nowhere_is_named(tmp_path: Path) -> None:
+    home = write_tree(tmp_path / "data" / "set", {"train": 2})
+    (home / "train" / "bee" / "9.jpg").symlink_to("nowhere")
+    with pytest.raises(LwdnaError, match=r"train/bee/9\.jpg: cannot be read: No such file"):
+        image_folder("set", "train")
+
+
 def test_images_are_checked_once_and_again_when_their_file_changes(tmp_path: Path) -> None:
     home = write_tree(tmp_path / "data" / "set", {"train": 2})
     first = image_folder("set", "train").fingerprint

@@ -180,8 +180,11 @@ def test_bfloat16_changes_the_arithmetic_and_not_the_data() -> None:
     assert 0 < abs(float(losses[1] - losses[0])) < 0.1
 
 
-def test_a_network_with_too_few_outputs_is_refused_before_any_work() -> None:
+def test_a_network_whose_outputs_are_not_the_classes_is_refused_before_any_work() -> None:
     experiment = load_experiment("classification", "resnet20_digits", ["experiment.options.num_classes=7"])
     with pytest.raises(LwdnaError, match=r"cifar_resnet20: expected scores of shape \[1, 10\] .* shape \[1, 7\]"):
         ImageClassifier.check(experiment)
     ImageClassifier.check(load_experiment("classification", "resnet20_digits", ["experiment.options.num_classes=12"]))
+    experiment = load_experiment("classification", "resnet20_digits", ["experiment.network=mobilenetv2"])
+    with pytest.raises(LwdnaError, match=r"mobilenetv2: .* shape \[1, 1000\].* experiment\.options\.num_classes=10"):
+        ImageClassifier.check(experiment)

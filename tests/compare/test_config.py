@@ -25,6 +25,7 @@ def test_options_change_existing_keys_lists_included() -> None:
     ("option", "message"),
     [
         ("optim_wrapper.optimiser.lr=0.1", "no 'optimiser' in the config; there is: optimizer"),
+        ("optim_wrapper.optimizer.nestrov=True", "no 'nestrov' in the config; there is: nesterov"),
         ("param_scheduler.1.gamma=0.1", "no '1' in the config; there is: 0"),
         ("train_cfg.max_epochs.x=3", "a plain value"),
         ("train_cfg.max_epochs", "expected KEY=VALUE"),
@@ -51,6 +52,13 @@ def test_options_change_existing_keys_lists_included() -> None:
 def test_a_wrong_option_is_named(option: str, message: str) -> None:
     with pytest.raises(LwdnaError, match=message):
         load_experiment("classification", "resnet20_digits", (option,))
+
+
+def test_arguments_of_the_classes_that_a_config_names_need_not_be_there() -> None:
+    options = ("optim_wrapper.optimizer.nesterov=True", "model.data_preprocessor.cutout=8")
+    cfg = load_experiment("classification", "resnet20_digits", options).cfg
+    assert cfg.optim_wrapper.optimizer.nesterov is True
+    assert cfg.model.data_preprocessor.cutout == 8
 
 
 def test_keys_that_have_a_default_need_not_be_there() -> None:

@@ -353,3 +353,19 @@ def test_differences_say_what_is_not_as_published(server: Server, tmp_path: Path
     (tmp_path / "set" / "a.txt").write_bytes(b"a")
     (tmp_path / "set" / "b.txt").write_bytes(b"b")
     assert differences(toy, tmp_path) == []
+
+
+def test_an_archive_that_is_read_as_it_is_is_compared_too(tmp_path: Path) -> None:
+    whole = Download("https://example.org/val.tar", to="set/val.tar", unpack=False, checksum=md5(b"yes"), size=3)
+    source = Source("set", "a tar", paths=("set/val.tar",), files=(whole,))
+    (tmp_path / "set").mkdir()
+    for content, found in (
+        (b"yes", []),
+        (b"no!", ["wrong checksum"]),
+        (b"not", ["wrong checksum"]),
+        (b"n", ["1 bytes"]),
+    ):
+        (tmp_path / "set" / "val.tar").write_bytes(content)
+        lines = differences(source, tmp_path)
+        assert len(lines) == len(found)
+        assert all("set/val.tar: " in line and word in line for line, word in zip(lines, found, strict=True))

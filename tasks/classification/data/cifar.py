@@ -61,9 +61,10 @@ def _read(paths: list[Path], key: str, classes: tuple[str, ...]) -> ResidentSet:
             and data.dtype == np.uint8
             and data.shape[1:] == (3072,)
             and isinstance(numbers, list)
-            and len(numbers) == len(data)
+            and len(numbers) == len(data) > 0
+            and all(isinstance(number, int) and abs(number) < 2**31 for number in numbers)
         ):
-            raise LwdnaError(f"{path}: expected 'data', N x 3072 bytes, and N {key!r}")
+            raise LwdnaError(f"{path}: expected 'data', N x 3072 bytes, and N {key!r}, whole numbers")
         check_range(np.asarray(numbers, dtype=np.int64), classes, path)
         images.append(torch.from_numpy(data.reshape(-1, 3, 32, 32)))  # red, green, blue; row by row
         labels.append(torch.tensor(numbers))

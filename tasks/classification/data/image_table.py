@@ -43,8 +43,11 @@ class ImageTable:
 
     @classmethod
     def of_files(cls, paths: list[str]) -> ImageTable:
-        """One image a file."""
-        found = [os.stat(path) for path in paths]
+        """One image a file. Raises LwdnaError where there is none."""
+        try:
+            found = [os.stat(path) for path in paths]
+        except OSError as error:  # a link to nowhere, for one
+            raise LwdnaError(f"{error.filename}: cannot be read: {error.strerror}") from error
         return cls(
             np.array([os.fsencode(path) for path in paths]),
             np.zeros(len(paths), np.int64),
@@ -125,7 +128,10 @@ def check(images: ImageTable, name: str) -> Contents:
 
 def _inspect(images: ImageTable, index: int) -> tuple[bytes, tuple[int, int], str]:
     """Digest, (height, width) and what is wrong with an image; a damaged one has size 0."""
-    data = images.read(index)
+    try:
+        data = images.read(index)
+    except OSError as error:
+        return bytes(_DIGEST), (0, 0), f"cannot be read: {error.strerror}"
     digest = hashlib.sha256(data).digest()[:_DIGEST]
     try:
         # Pillow raises for a truncated image; OpenCV, which decodes in training, fills it up and goes on.

@@ -39,7 +39,9 @@ def tiny_imagenet(split: str) -> ResidentSet:
     """
     one_of("tiny_imagenet", split, "train", "val")
     folder = TINY_IMAGENET.require() / "tiny-imagenet-200"
-    wnids = (folder / "wnids.txt").read_text().split()
+    wnids = _text(folder / "wnids.txt").split()
+    if not wnids:
+        raise LwdnaError(f"{folder / 'wnids.txt'}: expected a class a line, found none")
     number = {wnid: index for index, wnid in enumerate(wnids)}
     if split == "train":
         found = [(path, wnid) for wnid in wnids for path in sorted((folder / "train" / wnid).glob("images/*.JPEG"))]
@@ -77,19 +79,31 @@ def _decoded(table: ImageTable) -> np.ndarray:
 def _annotations(folder: Path) -> list[tuple[Path, str]]:
     """The validation images and their classes; lines of name, class and a box, with tabs between."""
     path = folder / "val_annotations.txt"
-    found = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    found: dict[Path, str] = {}
+    for number, line in enumerate(_text(path).splitlines(), 1):
         name, _, rest = line.partition("\t")
         image = folder / "images" / name
         if not rest or not image.is_file():
             raise LwdnaError(f"{path}: line {number}: expected the name of a file in {folder / 'images'} and its class")
-        found.append((image, rest.partition("\t")[0]))
-    return found
+        if image in found:
+            raise LwdnaError(f"{path}: line {number}: {name} again; expected every image once")
+        found[image] = rest.partition("\t")[0]
+    unnamed = sorted(set((folder / "images").glob("*.JPEG")) - found.keys())
+    if unnamed:
+        raise LwdnaError(f"{path}: no line for {unnamed[0].name} ({len(unnamed)} images are left out)")
+    return list(found.items())
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LwdnaError(f"{path}: cannot be read as text: {error}") from error
 
 
 def _words(folder: Path, wnids: list[str]) -> tuple[str, ...]:
     """The classes in words, as far as `words.txt` has them: the first of several names."""
     path = folder / "words.txt"
-    lines = path.read_text().splitlines() if path.is_file() else []
+    lines = _text(path).splitlines() if path.is_file() else []
     words = dict(line.split("\t", 1) for line in lines if "\t" in line)
     return tuple(words.get(wnid, wnid).partition(",")[0] for wnid in wnids)
