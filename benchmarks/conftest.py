@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 Report = dict[str, list[str]]
@@ -53,3 +56,19 @@ def cpu_seconds() -> Callable[[Callable[[], object]], float]:
             gc.enable()
 
     return measure
+
+
+@pytest.fixture
+def cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Writes CIFAR-10's files with at least so many random images for training."""
+
+    def write(images: int) -> None:
+        random, folder = np.random.default_rng(0), tmp_path / "cifar-10-batches-py"
+        folder.mkdir()
+        for name in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"):
+            data = random.integers(256, size=(-(-images // 5), 3072), dtype=np.uint8)
+            labels = (np.arange(len(data)) % 10).tolist()
+            (folder / name).write_bytes(pickle.dumps({"data": data, "labels": labels}))
+        monkeypatch.setenv("LWDNA_DATA", str(tmp_path))
+
+    return write

@@ -18,10 +18,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from lwdna_core.cli import main
+from lwdna_core.compare.task import find_task
 from lwdna_core.data.resident import ResidentSet
 from tasks.classification.data.decode import random_box
 from tasks.classification.data.folders import image_folder
@@ -35,6 +39,7 @@ IMAGES, BATCH = 12_800, 128
 WORKERS = min(8, os.cpu_count() or 1)
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]
 HEADER = "data path | images/s, data alone | images/s, training | share of a step that waits, % | wanted | met"
+RUN = "`lwdna compare`, ResNet-20, batch 128 | images/s | lowest to highest round | wanted | met"
 DECODING = "decoding a 500 x 375 JPEG for 224 x 224 | images/s, one process"
 
 
@@ -196,6 +201,58 @@ def test_data_paths(report: Callable[..., None]) -> None:
             "5 % at most" if own else "-",
             ("yes" if share <= 0.05 else "no") if own else "-",
         )
+
+
+@HOOKS.register_module()
+class Rounds(Hook):  # type: ignore[misc]
+    """Seconds of every `steps` steps of a run, with all that the harness does in between."""
+
+    priority = "LOWEST"
+    seconds: list[float]
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def before_train_epoch(self, runner: object) -> None:
+        Rounds.seconds, self.began = [], time.perf_counter()
+
+    def after_train_iter(
+        self, runner: object, batch_idx: int, data_batch: object = None, outputs: object = None
+    ) -> None:
+        if (batch_idx + 1) % self.steps == 0:
+            ready()
+            now = time.perf_counter()
+            Rounds.seconds.append(now - self.began)
+            self.began = now
+
+
+CONFIG = """
+_base_ = {base!r}
+train_dataloader = dict(batch_size={batch})
+train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=1)
+param_scheduler = [dict(type="MultiStepLR", milestones=[150, 225])]
+custom_hooks = [dict(type="Rounds", steps={steps})]
+"""
+WAYS = ((), ("--amp", "bfloat16"), ("--compile",), ("--amp", "bfloat16", "--compile"))
+
+
+@pytest.mark.parametrize("how", WAYS if DEVICE.type == "cuda" else WAYS[:1], ids=lambda how: " ".join(how) or "float32")
+def test_a_run(
+    how: tuple[str, ...], cifar10: Callable[[int], None], tmp_path: Path, report: Callable[..., None]
+) -> None:
+    """Training as users have it: the runner with its hooks, seeds and augmentation."""
+    rounds, steps = (20, 100) if DEVICE.type == "cuda" else (5, 2)
+    cifar10(BATCH * steps * (rounds + 2))
+    base = find_task("classification").configs()["resnet20_cifar10"]
+    config = tmp_path / "run.py"
+    config.write_text(CONFIG.format(base=str(base), batch=BATCH, steps=steps))
+    words = ["compare", "classification", str(config), "--arms", "baseline", "--seeds", "1", "--device", DEVICE.type]
+    assert main([*words, "--work-dir", str(tmp_path / "out"), *how]) == 0
+    speeds = [BATCH * steps / seconds for seconds in Rounds.seconds[2:]]  # two warm up
+    speed, wanted = statistics.median(speeds), 25_000 if DEVICE.type == "cuda" else None
+    name = f"{DEVICE.type}, {' '.join(how) or 'float32'}"
+    met = "-" if wanted is None else "yes" if speed >= wanted else "no"
+    report(RUN, name, f"{speed:,.0f}", f"{min(speeds):,.0f} to {max(speeds):,.0f}", wanted or "-", met)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ Both take a few steps in turn, in one process. On the CPU their CPU seconds coun
 
 from __future__ import annotations
 
-import pickle
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,22 +91,6 @@ train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=1)
 param_scheduler = [dict(type="MultiStepLR", milestones=[150, 225])]
 custom_hooks = [dict(type="BareLoopInTurn", steps={steps})]
 """
-
-
-@pytest.fixture
-def cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Writes CIFAR-10's files with at least so many random images for training."""
-
-    def write(images: int) -> None:
-        random, folder = np.random.default_rng(0), tmp_path / "cifar-10-batches-py"
-        folder.mkdir()
-        for name in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"):
-            data = random.integers(256, size=(-(-images // 5), 3072), dtype=np.uint8)
-            labels = (np.arange(len(data)) % 10).tolist()
-            (folder / name).write_bytes(pickle.dumps({"data": data, "labels": labels}))
-        monkeypatch.setenv("LWDNA_DATA", str(tmp_path))
-
-    return write
 
 
 CPU = pytest.param("cpu", 64, 2, 0.95, id="cpu")
