@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import replace
 
@@ -95,17 +94,13 @@ def _groups(
     classifiers = {(layer.tensor, layer.in_dim) for layer in layers if layer.classifier}
     slots: list[list[Slot]] = [[] for _ in grouping.sizes]
     place = {name: i for i, name in enumerate(record.shapes)}  # registered first, whatever ran first in this mode
-    first: dict[int, tuple[tuple[bool, int], str]] = {}
     known: dict[int, list[tuple[int, np.ndarray]]] = {}
     for (name, dim), token in tokens.items():
         if id(token) not in known:
             known[id(token)] = _positions(token, grouping)
         role = record.roles.get((name, dim), "follows")
-        rank = role != "makes", place[name]
         for g, positions in known[id(token)]:
             slots[g].append(Slot(name, dim, role, positions))
-            if g not in first or rank < first[g][0]:
-                first[g] = rank, name
     mixed: list[dict[str, None]] = [{} for _ in grouping.sizes]
     causes = [(roots[ids.numpy()], op) for ids, op in record.mixed]
     causes += [(vectors[key], op) for key, op in record.standardised.items() if key in vectors]
@@ -115,7 +110,8 @@ def _groups(
             mixed[g][op] = None
     built, names = [], Counter[str]()
     for g, size in enumerate(grouping.sizes):
-        names[name := owner(first[g][1])] += 1
+        first = min((s.role != "makes", place[s.tensor], s.tensor) for s in slots[g])
+        names[name := owner(first[-1])] += 1
         unique = name if names[name] == 1 else f"{name}#{names[name]}"
         feeds = bool(classifiers) and any((s.tensor, s.dim) in classifiers for s in slots[g])
         built.append(ChannelGroup(unique, int(size), tuple(slots[g]), tuple(mixed[g]), feeds))
@@ -212,7 +208,7 @@ class _Forms:
         """The same of an output; of one without channels nothing is known."""
         key = id(small), shape
         if key not in self._carried:
-            empty = int(small) < 0 if small.numel() == 1 else not bool((small >= 0).any())
+            empty = not (small.numpy() >= 0).any()
             self._carried[key] = (None,) * len(shape) if empty else self.along(small, shape)
         return self._carried[key]
 
@@ -252,10 +248,10 @@ def _macs(record: Record, forms: _Forms) -> Cost:
 
 
 def _params(subject: Subject, vectors: Vectors, forms: _Forms) -> Cost:
-    terms = []
+    terms: list[tuple[int, list[Form | None]]] = []
     for name, p in subject.parameters.items():
-        sizes = [((name, d), n) for d, n in enumerate(p.shape)]
-        terms.append((1, [forms.vector(vectors[key]) if key in vectors else (n, ()) for key, n in sizes]))
+        known = [(n, vectors.get((name, d))) for d, n in enumerate(p.shape)]
+        terms.append((1, [(n, ()) if vector is None else forms.vector(vector) for n, vector in known]))
     return _cost(terms, len(forms.grouping.sizes))
 
 
@@ -263,9 +259,14 @@ def _cost(terms: list[tuple[int, list[Form | None]]], groups: int) -> Cost:
     index: dict[Form, int] = {(1, ()): 0}
     rows, factors = [], []
     for factor, product in terms:
-        sizes = [f for f in product if f is not None]
-        factors.append(factor * math.prod(n for n, pairs in sizes if not pairs))
-        rows.append([index.setdefault(f, len(index)) for f in sizes if f[1]])
+        row = []
+        for form in product:
+            if form is not None and form[1]:
+                row.append(index.setdefault(form, len(index)))
+            elif form is not None:
+                factor *= form[0]
+        factors.append(factor)
+        rows.append(row)
     most = max(map(len, rows), default=0)
     multiplicity = np.zeros((len(index), groups), dtype=np.int64)
     for (_, pairs), i in index.items():

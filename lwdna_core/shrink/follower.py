@@ -31,13 +31,14 @@ class Mismatch(Exception):
 class _Follower(TorchDispatchMode):
     """Holds every operation to the trail."""
 
-    def __init__(self, graph: ChannelGraph, widths: Sequence[int], paths: Mapping[int, str]) -> None:
+    def __init__(
+        self, graph: ChannelGraph, widths: Sequence[int], paths: Mapping[int, str], scaled: list[int] | None
+    ) -> None:
         super().__init__()
-        self.paths, self.names = paths, dict[int, str]()
+        self.paths, self.names, self.scaled = paths, dict[int, str](), scaled
         self.made: dict[int, list[Tensor]] = {}  # by place on the trail; nothing is kept that costs memory
         self.device = graph.device
         self.trail, self.widths, self.index = graph.trail, widths, 0
-        self.scaled: list[int] = []
         self.bounds: list[Bound] = []
         self.traced = [g.size for g in graph.groups]
         self._known: dict[int, tuple[int | None, ...]] = {}
@@ -59,7 +60,7 @@ class _Follower(TorchDispatchMode):
             return out
         if wrong:
             raise Mismatch(i, f"{name} ({self.trail.lines[i]}) {wrong}")
-        if known.pointwise and numbers_of(func, args, kwargs) != self.trail.numbers[i]:
+        if self.scaled is not None and known.pointwise and numbers_of(func, args, kwargs) != self.trail.numbers[i]:
             self.scaled.append(i)
         self.made[i] = outputs if self.device else []
         self.index += 1
@@ -125,11 +126,13 @@ def mismatch(
         subject: the resized network; or the network itself, with a plan to resize its stand-ins.
         graph: whose predictions count.
         widths: of the groups; those that are not named are as traced.
-        scaled: receives the indices of operations that compute with another Python number than at the traced widths.
+        scaled: receives the indices of operations that compute with another Python number than at the traced widths,
+            where there is no deviation.
         plan: how they are resized.
     """
     paths = {id(m): path for path, m in subject.modules.items()}
-    follower = _Follower(graph, [widths.get(g.name, g.size) for g in graph.groups], paths)
+    other: list[int] | None = None if scaled is None else []
+    follower = _Follower(graph, [widths.get(g.name, g.size) for g in graph.groups], paths, other)
     args, kwargs = graph.example
 
     def prepare() -> None:
@@ -152,8 +155,8 @@ def mismatch(
     if follower.bounds:
         cutting = ", ".join(f"{b.attribute} of {b.module}" for b in follower.bounds)
         return Mismatch(follower.index, f"something is cut that was whole, by {cutting}", True, follower.bounds)
-    if scaled is not None:
-        scaled += follower.scaled
+    if scaled is not None and other is not None:
+        scaled += other
     left = [tuple(t.shape) for t in output_tensors(out)]
     if left != graph.trail.outputs:
         message = f"the network puts out {left}, expected {graph.trail.outputs}"

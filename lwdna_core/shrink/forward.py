@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TypeGuard
-from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from lwdna_core.shrink.errors import TraceError
 from lwdna_core.shrink.ids import core
-from lwdna_core.shrink.provenance import Tracer
+from lwdna_core.shrink.provenance import COMPILED, Tracer
 from lwdna_core.shrink.record import Decisions, Record
 
 Inputs = Tensor | tuple[Any, ...] | Mapping[str, Any]
@@ -46,11 +45,14 @@ class Subject:
     def __init__(self, network: nn.Module, modules: dict[str, Any] | None = None) -> None:
         self.network = network
         self.modules = _named_modules(network, "", {}, set()) if modules is None else modules
-        own = [(f"{path}." if path else "", m) for path, m in self.modules.items()]
-        pairs = [(prefix + n, p) for prefix, m in own for n, p in m._parameters.items() if p is not None]
-        pairs += [(prefix + n, b) for prefix, m in own for n, b in m._buffers.items() if b is not None]
-        first: dict[int, str] = {}
-        self.tensors: dict[str, Tensor] = {n: t for n, t in pairs if first.setdefault(id(t), n) == n}
+        self.tensors: dict[str, Tensor] = {}
+        seen: set[int] = set()
+        for kind in ("_parameters", "_buffers"):
+            for path, m in self.modules.items():
+                for name, t in getattr(m, kind).items():
+                    if t is not None and id(t) not in seen:
+                        seen.add(id(t))
+                        self.tensors[f"{path}.{name}" if path else name] = t
 
     @cached_property
     def _own(self) -> list[dict[str, Tensor | None]]:
@@ -67,10 +69,12 @@ class Subject:
 
     @cached_property
     def _lists(self) -> list[tuple[list[Any], list[Any]]]:
-        every = [m.__dict__ for m in self.modules.values()]
+        every = [
+            m.__dict__ for m in self.modules.values() if not m.__class__.__module__.startswith("torch.nn.modules.")
+        ]
         return [(v, v[:]) for own in every for k, v in own.items() if v.__class__ is list and k[0] != "_"]
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, nn.Parameter]:
         return {n: t for n, t in self.tensors.items() if is_parameter(t)}
 
@@ -127,20 +131,21 @@ def run_forward(
         prepare: called before the pass, may change the attributes of modules.
     """
     stand_ins: dict[int, Tensor] = {}
-    place = torch.device(device) if device else None
+    place, alike = torch.device(device) if device else None, dict[Any, Tensor]()
     for name, t in subject.tensors.items():
         if place is None:
             blank = t.detach().clone()
-        elif shapes is not None and name in shapes:
-            blank = torch.empty(shapes[name], dtype=t.dtype, device=place)
-        elif t.is_contiguous():
-            blank = torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device=place)  # faster than `empty`
         else:
-            blank = torch.empty(t.shape, dtype=t.dtype, device=place)
+            key = (tuple(shapes[name]) if shapes is not None and name in shapes else t.shape), t.dtype
+            if key not in alike:  # more tensors on one memory, of which there is none, are faster than their own
+                alike[key] = torch.empty(key[0], dtype=t.dtype, device=place)
+            blank = alike[key]
         if type(t) is nn.Parameter:
             blank = torch.Tensor._make_subclass(nn.Parameter, blank, False)  # as its constructor does, after checks
         elif is_parameter(t):
             blank = nn.Parameter(blank, requires_grad=False)
+        elif place is not None:
+            blank = blank.detach()
         stand_ins[id(t)] = blank
         if names is not None:
             names[id(blank)] = name
@@ -151,9 +156,9 @@ def run_forward(
         for t in tree_leaves((args, kwargs)):
             if isinstance(t, Tensor):
                 _enter(mode, t)
-    # A single example at 1 x 1 has no batch statistics, which matters to training and not to an analysis.
-    any_batch = patch.object(torch.nn.functional, "_verify_batch_size", lambda size: None)
-    with any_batch, subject.swapped(stand_ins), torch.no_grad(), _same_randomness():
+    with _any_batch(), subject.swapped(stand_ins), torch.no_grad(), _same_randomness():
+        for m in subject.modules.values():
+            m.__dict__.pop(COMPILED, None)
         prepare()
         with mode:
             return subject.network(*args, **kwargs)
@@ -172,18 +177,31 @@ def uncollected() -> Iterator[None]:
 
 
 @contextmanager
+def _any_batch() -> Iterator[None]:
+    """A single example at 1 x 1 has no batch statistics, which matters to training and not to an analysis."""
+    module: Any = torch.nn.functional
+    check, module._verify_batch_size = module._verify_batch_size, lambda size: None
+    try:
+        yield
+    finally:
+        module._verify_batch_size = check
+
+
+@contextmanager
 def _same_randomness() -> Iterator[None]:
     """Stochastic depth and the like take the same path in every run, and the caller's generators go on undisturbed."""
-    python, devices = random.getstate(), range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0)
-    with torch.random.fork_rng(devices=devices):
-        torch.default_generator.manual_seed(0)  # torch.manual_seed would also seed devices that are yet to be used
-        if devices:
-            torch.cuda.manual_seed_all(0)
-        random.seed(0)
-        try:
-            yield
-        finally:
-            random.setstate(python)
+    # torch.manual_seed and fork_rng would also look at devices that are yet to be used
+    used = [torch.default_generator, *(torch.cuda.default_generators if torch.cuda.is_initialized() else ())]
+    python, states = random.getstate(), [generator.get_state() for generator in used]
+    random.seed(0)
+    for generator in used:
+        generator.manual_seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        for generator, state in zip(used, states, strict=True):
+            generator.set_state(state)
 
 
 def _enter(tracer: Tracer, t: Tensor) -> None:
@@ -231,13 +249,18 @@ def record_forward(subject: Subject, inputs: Inputs, decisions: Decisions) -> tu
 
 def _pass(
     subject: Subject, inputs: Inputs, record: Record, decisions: Decisions, device: str | None,
-    prepare: Callable[[], object] = lambda: None,
+    other_mode: bool = False,
 ) -> None:  # fmt: skip
     names: dict[int, str] = {}
     tracer = Tracer(record, names, decisions, device)
+
+    def prepare() -> None:
+        tracer.watch(subject.modules)
+        if other_mode:
+            subject.network.train(not subject.network.training)
+
     try:
-        with tracer.following(subject.modules):
-            out = run_forward(subject, inputs, tracer, device, names=names, prepare=prepare)
+        out = run_forward(subject, inputs, tracer, device, names=names, prepare=prepare)
     except Exception as error:
         where, module = tracer.modules[-1] if tracer.modules else ("", subject.network)
         raise TraceError(
@@ -257,9 +280,8 @@ def _pass(
 def _other_mode(subject: Subject, inputs: Inputs, record: Record, decisions: Decisions, device: str | None) -> None:
     """The same record goes on in the other mode; its products are not counted, and its failure does not matter."""
     steps, terms, outputs = len(record.steps), len(record.terms), record.outputs
-    network = subject.network
     try:
-        _pass(subject, inputs, record, decisions, device, lambda: network.train(not network.training))
+        _pass(subject, inputs, record, decisions, device, other_mode=True)
     except TraceError:
         pass  # batch statistics of a single value, for one: what was learned until then still holds
     finally:

@@ -52,6 +52,10 @@ class Grouping:
         return self._runs[key]
 
     def _find_runs(self, element: np.ndarray) -> Runs:
+        if len(element) and (first := int(element[0])) >= 0:  # as nearly always: a group and nothing else
+            g = int(self.group[first])
+            if first == self.starts[g] and len(element) == self.sizes[g] and (element[1:] - element[:-1] == 1).all():
+                return ((g, 0, 1),), frozenset()
         found: list[tuple[int, int, int]] = []
         irregular: set[int] = set()
         owner = np.append(self.group, -1)[element]
@@ -66,7 +70,7 @@ class Grouping:
                 continue
             size, first = int(self.sizes[g]), int(self.starts[g])
             if end - begin == size and jumps[begin] == jumps[end - 1] and element[begin] == first:
-                found.append((g, begin, 1))  # as nearly always
+                found.append((g, begin, 1))
                 continue
             index, i = element[begin:end] - first, 0
             while i < len(index):
@@ -101,7 +105,7 @@ def group_elements(vectors: Vectors, reasons: dict[int, str], record: Record) ->
     """
     count = record.ids.count
     single = distinct(vectors)
-    order = _order(vectors, record)
+    order = _order(vectors, single, record)
     # Two elements are alike if every vector holds them equally often: compared by sums of a random number per vector.
     # What an attribute counts is a group of its own, or the attribute would not know its number.
     signature = np.zeros(count, dtype=np.uint64)
@@ -134,10 +138,10 @@ def group_elements(vectors: Vectors, reasons: dict[int, str], record: Record) ->
             reasons.update(dict.fromkeys(members[g].tolist(), reason))
 
 
-def _order(vectors: Vectors, record: Record) -> np.ndarray:
+def _order(vectors: Vectors, single: Vectors, record: Record) -> np.ndarray:
     """All representatives that lie along tensors, in the order in which layers make them; what none makes is last."""
     made = {key: v for key, v in vectors.items() if record.roles.get(key) == "makes"}
-    line = np.concatenate([np.zeros(0, dtype=np.int64), *distinct(made).values(), *distinct(vectors).values()])
+    line = np.concatenate([np.zeros(0, dtype=np.int64), *distinct(made).values(), *single.values()])
     line = line[line >= 0]
     place = np.full(record.ids.count, len(line))
     place[line[::-1]] = np.arange(len(line))[::-1]  # the first place is written last

@@ -15,7 +15,8 @@ _RULES = {
     for name, function in vars(nn.init).items()
     if name.endswith("_") and not name.startswith("_") and hasattr(function, "__code__")
 }
-_RECORD = "_initialisation"
+RECORD = "_initialisation"
+"""The attribute of a network that holds what `remember` noted; never changed, so that copies share it."""
 
 Draw = tuple[str, Callable[..., Any], dict[str, Any]]
 """A parameter's name, a function of torch.nn.init, and its arguments but the tensor."""
@@ -50,7 +51,7 @@ def remember(build: Callable[[], nn.Module]) -> nn.Module:
         names = {(p.data_ptr(), p.shape): name for name, p in network.named_parameters() if p.numel()}
         made = [((t.data_ptr(), t.shape), rule, arguments) for t, rule, arguments in calls]
         draws: list[Draw] = [(names[key], rule, arguments) for key, rule, arguments in made if key in names]
-        network.__dict__[_RECORD] = draws
+        network.__dict__[RECORD] = draws
     return network
 
 
@@ -65,7 +66,7 @@ def initialise_weights(network: nn.Module) -> None:
     """
     trained = any(p.requires_grad for p in network.parameters())
     fixed = {p: p.clone() for p in network.parameters() if trained and not p.requires_grad}
-    draws: list[Draw] = network.__dict__.get(_RECORD, [])
+    draws: list[Draw] = network.__dict__.get(RECORD, [])
     for module in network.modules():
         if callable(reset := getattr(module, "reset_parameters", None)):
             reset()

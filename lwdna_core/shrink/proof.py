@@ -63,6 +63,11 @@ def trace(network: nn.Module, example_inputs: Inputs) -> ChannelGraph:
 
 def _check(subject: Subject) -> None:
     """Raise TraceError for networks that show nothing of their channels."""
+    kinds = {type(m) for m in subject.modules.values()} | {type(t) for t in subject.tensors.values()}
+    if not any(
+        issubclass(kind, (torch.jit.ScriptModule, nn.UninitializedParameter, nn.UninitializedBuffer)) for kind in kinds
+    ):
+        return
     for path, module in subject.modules.items():
         where = f"layer {path!r}" if path else "the network"
         if isinstance(module, torch.jit.ScriptModule):

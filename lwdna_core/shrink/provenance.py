@@ -8,13 +8,11 @@ to the ids stands in `rules`; this file holds what the rules work on.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import FrameType
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +22,9 @@ from torch.utils.weak import WeakIdKeyDictionary
 from lwdna_core.shrink.ids import core, nothing
 from lwdna_core.shrink.record import FREEZE, Bound, Decisions, ParamView, Record, Step
 from lwdna_core.shrink.shapes import execute
+
+COMPILED = "_compiled_call_impl"
+"""The attribute of a module that is called in place of its forward and hooks, where `torch.compile` has set it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ class Op:
         known = signature(func)
         self.name, self.pointwise = known.name, known.pointwise
         self.func, self.raw, self.out = func, (args, kwargs), out
-        self.args = dict(zip(known.arguments, args, strict=False)) | kwargs
+        self.args = dict(zip(known.arguments, args, strict=False))
+        if kwargs:
+            self.args |= kwargs
         self.tensors = tensors((*args, *kwargs.values()) if kwargs else args)
         self.outputs = [out] if isinstance(out, Tensor) else tensors((out,))
 
@@ -228,19 +231,20 @@ class Tracer(TorchDispatchMode):
         path = self.modules[-1][0] if self.modules else ""
         return f"{path or 'the network'} ({self.line().split(' in ')[0].rsplit('/', 1)[-1]})"
 
-    @contextmanager
-    def following(self, modules: Mapping[str, nn.Module]) -> Iterator[None]:
-        """Keep `self.modules`, the stack of those being run; after an exception it shows where it was raised."""
-        paths, stack, plain = {id(m): path for path, m in modules.items()}, self.modules, nn.Module.__call__
+    def watch(self, modules: Mapping[str, nn.Module]) -> None:
+        """Keep `self.modules`, the stack of those being run; after an exception it shows where it was raised.
 
-        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            stack.append((paths.get(id(module), "?"), module))
-            out = plain(module, *args, **kwargs)
-            stack.pop()
-            return out
+        Where `torch.compile` puts a module's compiled call: global hooks cost ten times as much, and a method put into
+        `nn.Module` empties the caches of all its subclasses. To be undone by whoever runs the network.
+        """
+        for path, module in modules.items():
+            module.__dict__[COMPILED] = partial(self._call, (path, module), module._call_impl)
 
-        with patch.object(nn.Module, "__call__", call):  # global hooks cost ten times as much
-            yield
+    def _call(self, entry: tuple[str, nn.Module], run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self.modules.append(entry)
+        out = run(*args, **kwargs)
+        self.modules.pop()
+        return out
 
 
 def caller() -> FrameType:

@@ -21,6 +21,7 @@ from lwdna_core.shrink.record import ParamView, Term
 
 Rule = Callable[[Tracer, Op], None]
 RULES: dict[str, Rule] = {}
+_chosen: dict[int, Rule] = {}  # by identity, as overloads live for ever, and are slow to hash
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -35,9 +36,10 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 
 def apply(tracer: Tracer, op: Op) -> None:
     """Set the shadows of an operation's outputs."""
-    function = RULES.get(op.name) or RULES.get(op.name.rstrip("_") if op.name.endswith("_") else "")
+    function = _chosen.get(id(op.func))
     if function is None:
-        function = elementwise if op.pointwise else unknown
+        named = RULES.get(op.name) or RULES.get(op.name.rstrip("_") if op.name.endswith("_") else "")
+        function = _chosen[id(op.func)] = named or (elementwise if op.pointwise else unknown)
     function(tracer, op)
     for bound in tracer.bounds:
         if isinstance(bound.source, tuple) and bound.source[0] == len(tracer.record.steps):

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from lwdna_core.shrink.errors import ResizeError
 from lwdna_core.shrink.forward import Subject, is_parameter
 from lwdna_core.shrink.graph import ChannelGraph, Tokens
+from lwdna_core.shrink.initialise import RECORD
+from lwdna_core.shrink.provenance import COMPILED
 
 
 class Plan:
@@ -102,17 +104,19 @@ def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
     plain = [m for m in subject.modules.values() if _is_plain(m.__class__)]
     for m in plain:
         memo[id(m)] = m.__class__.__new__(m.__class__)
-    storages = Counter(t.untyped_storage()._cdata for t in subject.tensors.values() if type(t) is Tensor)
-    for t in subject.tensors.values():
-        if id(t) in memo:
-            continue
+        if RECORD in m.__dict__:
+            memo[id(m.__dict__[RECORD])] = m.__dict__[RECORD]
+    rest = [t for t in subject.tensors.values() if id(t) not in memo]
+    storages = Counter(t.untyped_storage()._cdata for t in rest if type(t) is Tensor)
+    for t in rest:
         if type(t) is nn.Parameter:
             memo[id(t)] = _parameter(t.detach().clone(), t.requires_grad)
-        elif type(t) is Tensor and storages[t.untyped_storage()._cdata] == 1 and _is_whole(t):
+        elif type(t) is Tensor and _is_whole(t, storages):
             memo[id(t)] = t.clone()
     for m in plain:
         state: dict[str, Any] = m.__dict__.copy()
-        for name, held in m.__dict__.items():
+        state.pop(COMPILED, None)  # it belongs to the original
+        for name, held in tuple(state.items()):
             kind = type(held)
             if kind in _ATOMS or (kind is tuple and _ATOMS.issuperset(map(type, held))):
                 continue
@@ -122,16 +126,21 @@ def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
                 state[name] = memo.setdefault(id(held), held[:])
             elif name in ("_parameters", "_buffers", "_modules"):
                 known = {n: None if v is None else memo.get(id(v)) for n, v in held.items()}
-                state[name] = {n: copy.deepcopy(held[n], memo) if v is None else v for n, v in known.items()}
+                state[name] = {
+                    n: copy.deepcopy(held[n], memo) if v is None and held[n] is not None else v
+                    for n, v in known.items()
+                }
             else:
                 state[name] = copy.deepcopy(held, memo)
         memo[id(m)].__setstate__(state)
     return copy.deepcopy(subject.network, memo)
 
 
-def _is_whole(t: Tensor) -> bool:
-    """Whether a buffer has nothing but its values, and all those of its storage."""
-    return not t.requires_grad and not vars(t) and t.is_contiguous() and t.untyped_storage().nbytes() == t.nbytes
+def _is_whole(t: Tensor, storages: Mapping[int, int]) -> bool:
+    """Whether a buffer has nothing but its values, and all those of its storage, which is its alone."""
+    storage = t.untyped_storage()
+    return storages[storage._cdata] == 1 and storage.nbytes() == t.nbytes and not t.requires_grad and not vars(t) \
+        and t.is_contiguous()  # fmt: skip
 
 
 @cache
@@ -185,24 +194,37 @@ def _follow(module: nn.Module) -> None:
     """A module's own attributes, from the shapes of its tensors."""
     weight = module._parameters.get("weight")
     weight = getattr(module, "weight", None) if weight is None else weight  # parametrized
-    weight = weight if isinstance(weight, Tensor) else None
-    if isinstance(module, nn.modules.conv._ConvNd) and weight is not None:
-        ins, outs = (0, 1) if module.transposed else (1, 0)
-        if module.groups == module.in_channels and module.groups > 1:  # depthwise
-            multiplier = module.out_channels // module.in_channels
-            module.groups = weight.size(0) if module.transposed else weight.size(0) // multiplier
-        module.in_channels = weight.size(ins) * (1 if module.transposed else module.groups)
-        module.out_channels = weight.size(outs) * (module.groups if module.transposed else 1)
-    elif isinstance(module, nn.Linear) and weight is not None:
-        module.out_features, module.in_features = weight.shape
-    elif isinstance(module, nn.modules.batchnorm._NormBase):
+    if isinstance(module, nn.modules.batchnorm._NormBase):
         own = next((t for t in (weight, module.running_mean) if t is not None), None)
-        module.num_features = module.num_features if own is None else own.numel()
-    elif isinstance(module, nn.GroupNorm) and weight is not None:
+        if own is not None:
+            _set(module, num_features=own.numel())
+    elif not isinstance(weight, Tensor):
+        return
+    elif isinstance(module, nn.modules.conv._ConvNd):
+        groups, (ins, outs) = module.groups, (0, 1) if module.transposed else (1, 0)
+        if groups == module.in_channels and groups > 1:  # depthwise
+            multiplier = module.out_channels // module.in_channels
+            groups = weight.size(0) if module.transposed else weight.size(0) // multiplier
+        _set(
+            module, groups=groups, in_channels=weight.size(ins) * (1 if module.transposed else groups),
+            out_channels=weight.size(outs) * (groups if module.transposed else 1),
+        )  # fmt: skip
+    elif isinstance(module, nn.Linear):
+        _set(module, in_features=weight.size(1), out_features=weight.size(0))
+    elif isinstance(module, nn.GroupNorm):
         if module.num_groups == module.num_channels:
-            module.num_groups = weight.numel()
-        module.num_channels = weight.numel()
-    elif isinstance(module, (nn.LayerNorm, nn.RMSNorm)) and weight is not None:
-        module.normalized_shape = tuple(weight.shape)
-    elif isinstance(module, nn.PReLU) and weight is not None:
-        module.num_parameters = weight.numel()
+            _set(module, num_groups=weight.numel())
+        _set(module, num_channels=weight.numel())
+    elif isinstance(module, (nn.LayerNorm, nn.RMSNorm)):
+        _set(module, normalized_shape=tuple(weight.shape))
+    elif isinstance(module, nn.PReLU):
+        _set(module, num_parameters=weight.numel())
+
+
+def _set(module: nn.Module, **sizes: int | tuple[int, ...]) -> None:
+    """Set attributes past `nn.Module.__setattr__`, which first looks whether they are parameters."""
+    for name, size in sizes.items():
+        if name in module.__dict__:
+            module.__dict__[name] = size
+        else:
+            setattr(module, name, size)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lwdna_core.shrink import LossError, find, trace
+from lwdna_core.shrink import LossError, find, resize, trace
 
 RGB = torch.zeros(1, 3, 8, 8)
 
@@ -160,3 +160,17 @@ def test_half_precision() -> None:
     config = find(OrderByMode().bfloat16(), RGB.bfloat16(), [b.bfloat16() for b in batches()],
                   lambda network, x: network(x).float().square().mean())  # fmt: skip
     assert config.found.macs <= 0.9 * config.baseline.macs
+
+
+def test_a_compiled_network_is_analysed_in_eager_mode_and_stays_compiled() -> None:
+    network = nn.Sequential(conv(3, 8), nn.ReLU(), conv(8, 2))
+
+    def compiled(*args: object) -> Tensor:
+        raise AssertionError("run by the analysis")
+
+    network[0].compile(backend=compiled)
+    call = network[0]._compiled_call_impl
+    graph = trace(network, RGB)
+    resized = resize(network, graph, {"0": 5})
+    assert network[0]._compiled_call_impl is call
+    assert resized(RGB).shape == (1, 2, 8, 8)
