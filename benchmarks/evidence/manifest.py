@@ -56,7 +56,12 @@ SEARCHES = (
     "lwdna-equal", "lwdna-gate-equal", "lwdna-gate-per-mac-equal",
 )  # fmt: skip
 CHOOSING = (f"{RESNET8}_fraction{TENTH:g}", "dncnn_small_photos_short")
-FRACTIONS = (0.025, 0.05, TENTH, 0.2)
+DIGITS = "resnet20_digits"
+FRACTIONS = (
+    (RESNET8, "ResNet-8, CIFAR-10", (0.025, 0.05, TENTH, 0.2)),
+    (DIGITS, "ResNet-20, handwritten digits", (0.1, 0.25, 0.5, None)),
+)
+"""Config, what it is, and shares of its training set; None: all of it."""
 
 
 def _large(task: str, config: str, title: str, seeds: int = 3) -> Comparison:
@@ -68,7 +73,7 @@ COMPARISONS = (
     Comparison(CLASSIFICATION, RESNET8, "ResNet-8, CIFAR-10, a tenth of the images", fraction=TENTH),
     Comparison(RESTORATION, "edsr_small_x2_photos_short", "EDSR-small x2, scikit-image's photographs"),
     Comparison(RESTORATION, "dncnn_small_photos_short", "DnCNN-small, sigma 25, scikit-image's photographs"),
-    Comparison(CLASSIFICATION, "resnet20_digits", "ResNet-20, handwritten digits", seeds=5),
+    Comparison(CLASSIFICATION, DIGITS, "ResNet-20, handwritten digits", seeds=5),
     Comparison(TRACKING, "siamfc_small_composed_short", "SiamFC-small, composed sequences"),
     Comparison(CLASSIFICATION, RESNET8, "the floor", FLOORS, fraction=TENTH),
     Comparison(CLASSIFICATION, RESNET8, "criteria", CRITERIA, fraction=TENTH),
@@ -84,11 +89,10 @@ COMPARISONS = (
         fraction=TENTH,
     ),
     *(
-        Comparison(
-            CLASSIFICATION, RESNET8, f"ResNet-8, CIFAR-10, {f:.1%} of the images", ("baseline", "lwdna"), fraction=f
-        )
-        for f in FRACTIONS
-        if f != TENTH
+        Comparison(CLASSIFICATION, config, f"{what}, {f:.1%} of the images", ("baseline", "lwdna"), seeds, f)
+        for (config, what, fractions), seeds in zip(FRACTIONS, (3, 5), strict=True)
+        for f in fractions
+        if f not in (TENTH if config == RESNET8 else None, None)
     ),
     # On a GPU: minutes a run as well.
     _large(CLASSIFICATION, "resnet20_cifar10_short", "ResNet-20, CIFAR-10"),

@@ -10,6 +10,7 @@ from benchmarks.evidence import figures
 from benchmarks.evidence.manifest import CRITERIA, FLOORS, FRACTIONS, RESNET8, TENTH, WIDTHS
 from benchmarks.evidence.searches import searches
 from benchmarks.evidence.study import (
+    Row,
     Sections,
     Study,
     above,
@@ -106,20 +107,26 @@ def _arms(sections: Sections, name: str, title: str, arms: Sequence[str]) -> Stu
 
 
 def _fractions(sections: Sections) -> Study | None:
-    found = {f: s for f in FRACTIONS if (s := sections.get(f"{RESNET8}_fraction{f:g}")) and s.pair(LWDNA, BASELINE)}
-    if len(found) < 2:
+    """LW-DNA against the baseline at several sizes of the training set."""
+    series: list[tuple[str, str, list[Row]]] = []
+    for config, what, fractions in FRACTIONS:
+        found = {f: sections.get(config if f is None else f"{config}_fraction{f:g}") for f in fractions}
+        rows: list[Row] = [
+            (f"{f or 1:.1%} of the images".replace("%", " %"), pair)
+            for f, s in found.items() if s and (pair := s.pair(LWDNA, BASELINE))
+        ]  # fmt: skip
+        if len(rows) > 1:
+            series.append((what, next(s.unit for s in found.values() if s), rows))
+    if not series:
         return None
-    unit = next(iter(found.values())).unit
-    rows = [(f"{f:.1%} of the images".replace("%", " %"), s.pair(LWDNA, BASELINE)) for f, s in found.items()]
-    shown = [(label, pair) for label, pair in rows if pair]
-    signs = [pair["difference"] > 0 for _, pair in shown]
     return Study(
-        "fractions", "The amount of data", figures.with_shares(shown, unit, {}),
+        "fractions", "The amount of data", figures.panels(series),
         [
-            "ResNet-8 on CIFAR-10, the same number of epochs: "
-            + listed(shown, unit) + ".",
-            f"LW-DNA lies above the baseline at {sum(signs)} of {len(signs)} sizes.",
-            resolved_of(shown),
+            "The same number of epochs on fewer images. "
+            + ". ".join(f"{what}: {listed(rows, unit)}" for what, unit, rows in series) + ".",
+            "LW-DNA against the baseline, over the sizes: "
+            + "; ".join(f"{what}: it {counted_in_words(rows)}" for what, _, rows in series) + ".",
+            " ".join(f"{what}: {resolved_of(rows)}" for what, _, rows in series),
         ],
     )  # fmt: skip
 

@@ -70,7 +70,8 @@ def listed(rows: Sequence[Row], unit: str) -> str:
 
 
 def resolved_of(rows: Sequence[Row]) -> str:
-    seeds = plural(rows[0][1]["n"], "seed")
+    least, most = (choose(pair["n"] for _, pair in rows) for choose in (min, max))
+    seeds = plural(most, "seed") if least == most else f"{least} to {most} seeds"
     found = [f"{label} ({pair['verdict']})" for label, pair in rows if pair["verdict"] in ("better", "worse")]
     return f"Over {seeds}, resolved: {', '.join(found)}." if found else f"Over {seeds} none of these is resolved."
 
