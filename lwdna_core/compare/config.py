@@ -13,7 +13,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict, DictAction
 
 from lwdna_core.compare.arms import ARMS, Arm, searched
-from lwdna_core.compare.task import Task, find_task, unknown
+from lwdna_core.compare.task import Task, find_task, resolve, unknown
 from lwdna_core.errors import LwdnaError
 
 _SHRINK: dict[str, type | tuple[type, ...]] = {
@@ -288,7 +288,8 @@ def _arguments(node: Any) -> list[str]:
     import mmengine.optim  # noqa: F401 - registers the optimisers
     from mmengine.registry import MODELS, OPTIMIZERS
 
-    kind = MODELS.get(node["type"]) or OPTIMIZERS.get(node["type"])
+    named = node["type"]
+    kind = resolve(named) if ":" in named else MODELS.get(named) or OPTIMIZERS.get(named)
     return [] if kind is None else list(signature(kind).parameters)
 
 

@@ -59,6 +59,8 @@ def test_arguments_of_the_classes_that_a_config_names_need_not_be_there() -> Non
     cfg = load_experiment("classification", "resnet20_digits", options).cfg
     assert cfg.optim_wrapper.optimizer.nesterov is True
     assert cfg.model.data_preprocessor.cutout == 8
+    cfg = load_experiment("tracking", "siamfc_small_composed_short", ("model.tracker.search=287",)).cfg
+    assert cfg.model.tracker.search == 287
 
 
 def test_keys_that_have_a_default_need_not_be_there() -> None:
