@@ -95,9 +95,10 @@ def _groups(
     slots: list[list[Slot]] = [[] for _ in grouping.sizes]
     place = {name: i for i, name in enumerate(record.shapes)}  # registered first, whatever ran first in this mode
     known: dict[int, list[tuple[int, np.ndarray]]] = {}
+    places: dict[tuple[int, int, int], np.ndarray] = {}
     for (name, dim), token in tokens.items():
         if id(token) not in known:
-            known[id(token)] = _positions(token, grouping)
+            known[id(token)] = _positions(token, grouping, places)
         role = record.roles.get((name, dim), "follows")
         for g, positions in known[id(token)]:
             slots[g].append(Slot(name, dim, role, positions))
@@ -118,12 +119,16 @@ def _groups(
     return tuple(built)
 
 
-def _positions(token: Tokens, grouping: Grouping) -> list[tuple[int, np.ndarray]]:
-    """By group that lies along a dimension, the indices of each of its elements."""
+def _positions(
+    token: Tokens, grouping: Grouping, known: dict[tuple[int, int, int], np.ndarray]
+) -> list[tuple[int, np.ndarray]]:
+    """By group that lies along a dimension, the indices of each of its elements; those of `known` runs are shared."""
     lies: dict[int, list[np.ndarray]] = {}
     for g, start, copies in token.runs:
-        places = start + np.arange(grouping.sizes[g] * copies).reshape(-1, copies)
-        lies.setdefault(g, []).append(places)
+        run = start, int(grouping.sizes[g]), copies
+        if run not in known:
+            known[run] = np.arange(start, start + run[1] * copies).reshape(-1, copies)
+        lies.setdefault(g, []).append(known[run])
     return [(g, np.hstack(pieces) if len(pieces) > 1 else pieces[0]) for g, pieces in lies.items()]
 
 

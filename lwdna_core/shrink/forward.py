@@ -40,11 +40,13 @@ class Subject:
     Attributes:
         modules: by path, as in `named_modules`.
         tensors: by name, as in `named_parameters` and `named_buffers`, parameters first.
+        compiled: modules whose calls `torch.compile` has replaced; here they run eagerly.
     """
 
     def __init__(self, network: nn.Module, modules: dict[str, Any] | None = None) -> None:
         self.network = network
         self.modules = _named_modules(network, "", {}, set()) if modules is None else modules
+        self.compiled = [m for m in self.modules.values() if COMPILED in m.__dict__]
         self.tensors: dict[str, Tensor] = {}
         seen: set[int] = set()
         for kind in ("_parameters", "_buffers"):
@@ -157,8 +159,8 @@ def run_forward(
             if isinstance(t, Tensor):
                 _enter(mode, t)
     with _any_batch(), subject.swapped(stand_ins), torch.no_grad(), _same_randomness():
-        for m in subject.modules.values():
-            m.__dict__.pop(COMPILED, None)
+        for m in subject.compiled:
+            del m.__dict__[COMPILED]
         prepare()
         with mode:
             return subject.network(*args, **kwargs)

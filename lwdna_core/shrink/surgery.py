@@ -68,6 +68,7 @@ def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[i
     """A copy in which every group keeps these elements, in this order; without a check."""
     plan = Plan(subject, graph, {name: len(k) for name, k in kept.items()})
     lists = [np.asarray(kept[g.name]) for g in graph.groups]
+    stretches = [_stretch(own) for own in lists]
     chosen: dict[int, tuple[int, int] | Tensor] = {}  # by token, which many tensors share
     memo: dict[int, Any] = {}
     for name in plan.shapes:
@@ -77,7 +78,9 @@ def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[i
             token = graph.tokens.get((name, d))
             if token is not None and token.runs:
                 if id(token) not in chosen:
-                    chosen[id(token)] = _index(graph, token, lists)
+                    g, start, copies = token.runs[0]
+                    whole = start == 0 and copies == 1 and len(token.element) == graph.groups[g].size
+                    chosen[id(token)] = stretches[g] if whole else _stretch(_index(graph, token, lists))
                 sides[d] = chosen[id(token)]
         new = _take(t, sides)
         if t.dim() == 4 and not t.is_contiguous() and t.is_contiguous(memory_format=torch.channels_last):
@@ -171,7 +174,12 @@ def _take(t: Tensor, sides: Mapping[int, tuple[int, int] | Tensor]) -> Tensor:
     return t if indices else t.clone(memory_format=torch.contiguous_format)
 
 
-def _index(graph: ChannelGraph, token: Tokens, kept: list[np.ndarray]) -> tuple[int, int] | Tensor:
+def _stretch(index: np.ndarray) -> tuple[int, int] | Tensor:
+    """Indices as where they start and their number, where they are consecutive."""
+    return (int(index[0]), len(index)) if (index[1:] - index[:-1] == 1).all() else torch.from_numpy(index)
+
+
+def _index(graph: ChannelGraph, token: Tokens, kept: list[np.ndarray]) -> np.ndarray:
     """Which old index every new index along a dimension comes from: run by run, fixed entries stay."""
     pieces: list[np.ndarray] = []
     within: dict[tuple[int, int], np.ndarray] = {}  # a group in a grouped convolution has many equal runs
@@ -186,8 +194,7 @@ def _index(graph: ChannelGraph, token: Tokens, kept: list[np.ndarray]) -> tuple[
         at = start + copies * graph.groups[g].size
     if at < len(token.element):
         pieces.append(np.arange(at, len(token.element)))
-    index = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
-    return (int(index[0]), len(index)) if (index[1:] - index[:-1] == 1).all() else torch.from_numpy(index)
+    return np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
 
 
 def _follow(module: nn.Module) -> None:
