@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.annotations import FIRST_FRAMES, TAGS, Kind, Sequence, attribute_codes
+from tasks.tracking.evaluation.image_size import image_size
 from tasks.tracking.evaluation.json_arrays import load_json
 from tasks.tracking.evaluation.names import canonical
 from tasks.tracking.evaluation.textfiles import Rows, read_bytes
@@ -25,7 +26,7 @@ def read_json(path: Path) -> tuple[Kind, dict[str, Sequence]]:
     content = load_json([read_bytes(path)], ("gt_rect", "absent", *TAGS), [path], strings="img_names")[0]
     if not isinstance(content, dict) or not content or not all(isinstance(item, dict) for item in content.values()):
         raise LwdnaError(f"{path}: expected an object of sequences by name, as pysot's OTB100.json is one")
-    sequences = {name: _sequence(name, item, f"{path}, {name}") for name, item in content.items()}
+    sequences = {name: _sequence(name, item, path) for name, item in content.items()}
     items = list(content.values())
     if path.stem.upper().startswith("VOT") or any(TAGS[0] in item for item in items):
         kind: Kind = "VOT"
@@ -40,7 +41,8 @@ def read_json(path: Path) -> tuple[Kind, dict[str, Sequence]]:
     return kind, sequences
 
 
-def _sequence(name: str, item: dict[str, Any], source: str) -> Sequence:
+def _sequence(name: str, item: dict[str, Any], path: Path) -> Sequence:
+    source = f"{path}, {name}"
     truth = item.get("gt_rect")
     if not isinstance(truth, Rows) or not len(truth.values):
         raise LwdnaError(f"{source}: no ground truth under gt_rect")
@@ -55,7 +57,8 @@ def _sequence(name: str, item: dict[str, Any], source: str) -> Sequence:
 
     absent = flags("absent")
     frames = item.get("img_names") or []
-    digits = re.findall(r"\d+", str(frames[0]).rpartition("/")[2]) if frames else []
+    frame = str(frames[0]) if frames else ""
+    digits = re.findall(r"\d+", frame.rpartition("/")[2])
     return Sequence(
         name,
         truth,
@@ -65,11 +68,18 @@ def _sequence(name: str, item: dict[str, Any], source: str) -> Sequence:
         tags={tag: values > 0 for tag in TAGS if (values := flags(tag)) is not None},
         # Some files write 1 where the target is to be seen, others where it is not; in the first frame it always is.
         present=None if absent is None else absent == absent[0],
-        size=_size(item),
+        size=_size(item, path.parent / frame if frame else None),
     )
 
 
-def _size(item: dict[str, Any]) -> Callable[[], tuple[float, float] | None]:
+def _size(item: dict[str, Any], frame: Path | None) -> Callable[[], tuple[float, float] | None]:
+    """Width and height of the frames, from the file or, as pysot takes them, from the first image beside it."""
     values = item.get("width"), item.get("height")
     numbers = [float(value) for value in values if isinstance(value, int | float)]
-    return lambda: (numbers[0], numbers[1]) if len(numbers) == 2 else None
+
+    def size() -> tuple[float, float] | None:
+        if len(numbers) == 2:
+            return numbers[0], numbers[1]
+        return image_size(frame) if frame is not None and frame.is_file() else None
+
+    return size

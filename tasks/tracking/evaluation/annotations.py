@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdna_core.errors import LwdnaError
+from tasks.tracking.evaluation.frame_files import image_files
 from tasks.tracking.evaluation.names import NameBook, canonical
 from tasks.tracking.evaluation.raster import Regions
 from tasks.tracking.evaluation.regions import regions_of
@@ -80,15 +81,13 @@ class Sequence:
         return regions_of(self.rows, self.source).regions
 
     def frames(self) -> list[Path]:
-        """The image files of the annotated frames, in order.
+        """The image files of the annotated frames, in the order of their numbers.
 
         Raises LwdnaError where there are none, or not as many as lines of ground truth.
         """
         if self.folder is None or not self.folder.is_dir():
             raise LwdnaError(f"{self.source}: the frames of {self.name} are not beside it")
-        files = sorted(
-            file for file in self.folder.iterdir() if file.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp")
-        )
+        files = image_files(self.folder)
         numbers = [_number(file) for file in files]
         if self.first_frame > 1 and None not in numbers:
             files = [file for file, n in zip(files, numbers, strict=True) if n is not None and n >= self.first_frame]

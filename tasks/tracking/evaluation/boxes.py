@@ -71,6 +71,22 @@ def frame_scores(found: Floats, truth: Floats, convention: Convention) -> tuple[
     return overlap, error, normalised
 
 
+def repeat_invalid(found: Floats, truth: Floats) -> Floats:
+    """The box before in place of one that is nan or has no size, where there is a truth, as LaSOT's toolkit has it.
+
+    Args:
+        found: (N, 4) boxes of one run.
+        truth: (N, 4) boxes.
+
+    Returns:
+        (N, 4). The first box stays, whatever it is.
+    """
+    invalid = np.any(np.isnan(found), axis=1) | np.any(found[:, 2:] <= 0, axis=1)
+    invalid &= ~np.any(np.isnan(truth), axis=1)
+    invalid[:1] = False
+    return found[np.maximum.accumulate(np.where(invalid, 0, np.arange(len(found))))]
+
+
 def success_curves(
     overlap: Floats, sequence: NDArray[np.int64], lengths: NDArray[np.int64], thresholds: Floats
 ) -> Floats:

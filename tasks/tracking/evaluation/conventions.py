@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,7 @@ class Convention:
             hit; "got10k": nan is left out, anything else is an ordinary frame.
         short: of results shorter than the truth: "cut" the truth, "miss" what is missing, or "refuse" the file.
         long: of longer ones: "cut" the results or "refuse" the file.
+        invalid: a result that is nan or has no size is a failure ("fail"), or the one before is repeated ("repeat").
         normaliser: what the normalised error is divided by: the "truth"'s width and height, or those "or one" pixel.
         raster: how regions are drawn for VOT's overlap; None: exact polygons.
         accuracy: VOT's accuracy: mean over all "frames", over "sequences" weighted by length, or over "tags" by frames.
@@ -42,6 +43,7 @@ class Convention:
     raster: Literal["pysot", "vot-toolkit"] | None
     accuracy: Literal["frames", "sequences", "tags"]
     eao: Literal["pysot", "vot-toolkit"] | None
+    invalid: Literal["fail", "repeat"] = "fail"
 
 
 OFFICIAL = Convention(
@@ -94,13 +96,20 @@ VOT_TOOLKIT = Convention(
 )
 CONVENTIONS = {convention.name: convention for convention in (OFFICIAL, PYSOT, GOT10K, VOT_TOOLKIT)}
 
+LASOT = {"official": replace(OFFICIAL, long="cut", invalid="repeat"), "pysot": replace(PYSOT, long="cut")}
+"""What differs on LaSOT. Its own toolkit (calc_seq_err_robust.m) and pysot (toolkit/datasets/lasot.py) cut results on
+monkey-17, whose last frames have no ground truth any more."""
+
 EAO_INTERVALS = {2015: (108, 371), 2016: (108, 371), 2017: (100, 356), 2018: (100, 356), 2019: (46, 291)}
 """The sequence lengths, first and last, over which VOT averaged the expected overlap of a year."""
 
 
 def find_convention(name: str | None, kind: str) -> Convention:
-    """The convention called `name`; None: the one by which results on this kind of annotations are published."""
+    """The convention called `name`, as it is on this kind of annotations; None: the one by which results there are
+    published.
+    """
     default = {"VOT": "pysot", "GOT-10k": "got10k"}.get(kind, "official")
     if (name or default) not in CONVENTIONS:
         raise LwdnaError(f"unknown convention {name!r}; there are: {', '.join(CONVENTIONS)}")
-    return CONVENTIONS[name or default]  # type: ignore[index]
+    convention = CONVENTIONS[name or default]  # type: ignore[index]
+    return LASOT.get(convention.name, convention) if kind == "LaSOT" else convention

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lwdna_core.errors import LwdnaError
-from tasks.tracking.evaluation.annotations import TIGER1_OMITTED, Annotations, Sequence, read_annotations
+from tasks.tracking.evaluation.annotations import Annotations, read_annotations
 from tasks.tracking.evaluation.conventions import Convention, find_convention
-from tasks.tracking.evaluation.names import NameBook, canonical
-from tasks.tracking.evaluation.results import Protocol, Results, few, find_trackers, read_results
+from tasks.tracking.evaluation.layouts import few, find_trackers
+from tasks.tracking.evaluation.lengths import length_warnings
+from tasks.tracking.evaluation.names import NameBook
+from tasks.tracking.evaluation.results import Protocol, read_results
 from tasks.tracking.evaluation.scores import Scores
 
 
@@ -46,24 +48,14 @@ def evaluate(
     rules = find_convention(convention, known.kind)
     book = NameBook(known.sequences)
     wanted = known.only(sequences) if sequences else known
-    read = [read_results(name, folder, wanted, book, protocol) for name, folder in find_trackers(results).items()]
+    read = [read_results(name, folder, wanted, book, protocol) for name, folder in find_trackers(results, book).items()]
     warnings = [
         f"{tracker.tracker}: passed over {len(tracker.unknown)} results on sequences that {known.name} has not: "
         + few(tracker.unknown)
         for tracker in read
         if tracker.unknown
     ]
-    warnings += [
-        f"{tracker.tracker}: Tiger1 has 349 lines and its ground truth 354, which begin at another frame; "
-        f"convention {rules.name} scores them as they stand"
-        for tracker in read
-        if rules.name in ("official", "got10k") and wanted.tiger1 and _begins_late(tracker, wanted.tiger1)
-    ]
-    warnings += [
-        f"{tracker.tracker}: results on {few(short)} are shorter than the ground truth, which is cut to their length"
-        for tracker in read
-        if rules.short == "cut" and (short := _shorter(tracker, wanted))
-    ]
+    warnings += [text for tracker in read for text in length_warnings(tracker, wanted, rules)]
     protocols = {tracker.protocol: tracker.tracker for tracker in read}
     if len(protocols) > 1:
         told = ", ".join(f"{name} ({tracker})" for name, tracker in protocols.items())
@@ -81,17 +73,3 @@ def evaluate(
     if known.kind == "GOT-10k" and rules.name == "got10k":
         return Evaluation(wanted, rules, [evaluate_got10k(tracker, wanted) for tracker in read], warnings)
     return Evaluation(wanted, rules, [evaluate_boxes(tracker, wanted, rules) for tracker in read], warnings)
-
-
-def _begins_late(results: Results, tiger1: Sequence) -> bool:
-    runs = [run for name, runs in results.runs.items() if canonical(name) == canonical(tiger1.name) for run in runs]
-    return results.protocol != "TRE" and any(len(run.rows) == len(tiger1) - TIGER1_OMITTED for run in runs)
-
-
-def _shorter(results: Results, annotations: Annotations) -> list[str]:
-    """Sequences that a tracker did not follow to their end, where its runs begin at their beginning."""
-    return [
-        name
-        for name, runs in results.runs.items()
-        if results.protocol != "TRE" and any(len(run.rows) < len(annotations.sequences[name]) for run in runs)
-    ]

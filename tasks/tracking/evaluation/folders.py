@@ -5,7 +5,7 @@ VOT       bag/groundtruth.txt  occlusion.tag  color/00000001.jpg
 GOT-10k   GOT-10k_Val_000001/groundtruth.txt  cover.label  meta_info.ini  00000001.jpg
 LaSOT     airplane/airplane-1/groundtruth.txt  full_occlusion.txt  out_of_view.txt  img/00000001.jpg
           annos/att/airplane-1.txt, from its evaluation toolkit
-UAV123    anno/UAV123/bike1.txt
+UAV123    anno/UAV123/bike1.txt  anno/UAV123/att/bike1.txt; or one of the folders in anno, UAV20L too
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.annotations import FIRST_FRAMES, TAGS, Kind, Sequence, attribute_codes
+from tasks.tracking.evaluation.frame_files import IMAGES
 from tasks.tracking.evaluation.image_size import image_size
 from tasks.tracking.evaluation.names import canonical
 from tasks.tracking.evaluation.textfiles import Rows, read_rows
@@ -26,39 +27,46 @@ from tasks.tracking.evaluation.textfiles import Rows, read_rows
 _TARGET = re.compile(r"groundtruth_rect(?:\.(\d+))?\.txt")
 LASOT_ATTRIBUTES = ("IV", "POC", "DEF", "MB", "CM", "ROT", "BC", "VC", "SV", "FOC", "FM", "OV", "LR", "ARC")
 """In the order of the toolkit's files."""
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
+UAV123_ATTRIBUTES = ("SV", "ARC", "LR", "FM", "FOC", "POC", "OV", "BC", "IV", "VC", "CM", "SOB")
+"""In the order of the files beside the annotations, which is that of the data set's own table of them."""
 
 
 def read_folder(path: Path) -> tuple[Kind, dict[str, Sequence]]:
     """The kind of benchmark, which its files tell, and its sequences.
 
-    Raises LwdnaError for a folder of no known layout, and with file and line for ground truth that cannot be read.
+    Raises LwdnaError for a folder of no known layout, and with file and line for ground truth that cannot be read or is
+    empty: a mean over fewer sequences is another score.
     """
-    uav = path / "anno" / "UAV123"
-    if uav.is_dir():
-        files = sorted(uav.glob("*.txt"))
-        sequences = [Sequence(file.stem, rows, str(file)) for file, rows in zip(files, read_rows(files), strict=True)]
-        return "UAV123", {sequence.name: sequence for sequence in sequences}
+    if files := sorted((path / "anno" / "UAV123").glob("*.txt")):
+        return "UAV123", _named([_uav123(*pair) for pair in _read(files)])
     folders = sorted(entry for entry in path.iterdir() if entry.is_dir())
     truths = [file for folder in folders for file in sorted(folder.iterdir()) if _TARGET.fullmatch(file.name)]
     if truths:
         return "OTB", _otb(truths)
     truths = [file for folder in folders if (file := folder / "groundtruth.txt").is_file()]
     truths = truths or sorted(path.glob("*/*/groundtruth.txt"))
+    if not truths and path.absolute().name.upper().startswith("UAV") and (files := sorted(path.glob("*.txt"))):
+        return "UAV123", _named([_uav123(*pair) for pair in _read(files)])
     if not truths:
         raise LwdnaError(
             f"--annotations {path}: expected folders of sequences with groundtruth_rect.txt or groundtruth.txt, "
-            "or anno/UAV123/*.txt"
+            "or anno/UAV123/*.txt, or a folder UAV... of such files"
         )
     if any((file.parent / "meta_info.ini").is_file() or (file.parent / "cover.label").is_file() for file in truths):
-        return "GOT-10k", _named([_got10k(*pair) for pair in _nonempty(truths)])
+        return "GOT-10k", _named([_got10k(*pair) for pair in _read(truths)])
     if any((file.parent / "full_occlusion.txt").is_file() for file in truths):
-        return "LaSOT", _named([_lasot(*pair) for pair in _nonempty(truths)])
-    return "VOT", _named([_vot(*pair) for pair in _nonempty(truths)])
+        return "LaSOT", _named([_lasot(*pair) for pair in _read(truths)])
+    return "VOT", _named([_vot(*pair) for pair in _read(truths)])
 
 
-def _nonempty(files: list[Path]) -> list[tuple[Path, Rows]]:
-    return [(file, rows) for file, rows in zip(files, read_rows(files), strict=True) if len(rows)]
+def _read(files: list[Path]) -> list[tuple[Path, Rows]]:
+    """Files and their lines; an empty file is passed over where another of its folder is of another target."""
+    read = list(zip(files, read_rows(files), strict=True))
+    filled = {file.parent for file, rows in read if len(rows) and _TARGET.fullmatch(file.name)}
+    for file, rows in read:
+        if not len(rows) and file.parent not in filled:
+            raise LwdnaError(f"{file}: the file is empty")
+    return [(file, rows) for file, rows in read if len(rows)]
 
 
 def _named(sequences: list[Sequence]) -> dict[str, Sequence]:
@@ -66,9 +74,9 @@ def _named(sequences: list[Sequence]) -> dict[str, Sequence]:
 
 
 def _otb(files: list[Path]) -> dict[str, Sequence]:
-    """Every target is a sequence; an empty file (Human4's first) is none."""
+    """Every target is a sequence; an empty file beside another (Human4's first) is none."""
     sequences = []
-    for file, rows in _nonempty(files):
+    for file, rows in _read(files):
         folder, target = file.parent, _TARGET.fullmatch(file.name)
         assert target
         attributes = folder / "attrs.txt"
@@ -133,16 +141,27 @@ def _lasot(file: Path, rows: Rows) -> Sequence:
     )
 
 
+def _uav123(file: Path, rows: Rows) -> Sequence:
+    attributes = _attributes(file.parent / "att" / file.name, UAV123_ATTRIBUTES)
+    return Sequence(file.stem, rows, str(file), attributes=attributes)
+
+
 def _lasot_attributes(folder: Path) -> tuple[str, ...]:
     """Where the folder `annos` of the evaluation toolkit lies beside the sequences or their categories."""
     for home in (folder.parent, folder.parent.parent):
-        path = home / "annos" / "att" / f"{folder.name}.txt"
-        if path.is_file():
-            flags = read_rows([path])[0].values
-            if len(flags) != len(LASOT_ATTRIBUTES):
-                raise LwdnaError(f"{path}, line 1: {len(flags)} values for {len(LASOT_ATTRIBUTES)} attributes")
-            return attribute_codes([name for name, flag in zip(LASOT_ATTRIBUTES, flags, strict=True) if flag])
+        if attributes := _attributes(home / "annos" / "att" / f"{folder.name}.txt", LASOT_ATTRIBUTES):
+            return attributes
     return ()
+
+
+def _attributes(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that a file of 0 and 1 marks; none without the file."""
+    if not path.is_file():
+        return ()
+    flags = read_rows([path])[0].values
+    if len(flags) != len(names):
+        raise LwdnaError(f"{path}, line 1: {len(flags)} values for {len(names)} attributes")
+    return attribute_codes([name for name, flag in zip(names, flags, strict=True) if flag])
 
 
 def _flags(path: Path, frames: int) -> NDArray[np.float64]:

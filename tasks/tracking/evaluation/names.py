@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 _JOINER = re.compile(r"[-._ ]+")
-_TARGET = re.compile(r"-\d+$")
+_SAME = {"human4": "human4-2", "human4-2": "human4"}
+"""OTB's Human4 has a second target alone, and its name comes with the number and without."""
 
 
 def canonical(name: str) -> str:
@@ -19,15 +20,14 @@ def canonical(name: str) -> str:
 class NameBook:
     """Finds a sequence by any spelling of its name.
 
-    Besides case and joiner, the joiner may be missing (Jogging1), and so may the number of the target where it decides
-    nothing (Human4 for Human4-2, and the other way round), as long as one sequence alone fits.
+    Besides case and joiner, the joiner may be missing (Jogging1), as long as one sequence alone fits; and Human4 is
+    Human4-2.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = list(names)
         self._exact = {canonical(name): name for name in self.names}
         self._joined = _unique((spelling.replace("-", ""), name) for spelling, name in self._exact.items())
-        self._base = _unique((_TARGET.sub("", spelling), name) for spelling, name in self._exact.items())
 
     def find(self, name: str) -> str | None:
         """The sequence called `name`, or None."""
@@ -35,8 +35,7 @@ class NameBook:
         return (
             self._exact.get(spelling)
             or self._joined.get(spelling.replace("-", ""))
-            or self._base.get(spelling)
-            or self._exact.get(_TARGET.sub("", spelling))
+            or self._exact.get(_SAME.get(spelling, ""))
         )
 
     def near(self, name: str) -> str:

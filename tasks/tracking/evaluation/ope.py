@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation import boxes
-from tasks.tracking.evaluation.annotations import (
-    ATTRIBUTES,
-    TIGER1_FRAMES,
-    TIGER1_OMITTED,
-    Annotations,
-    Sequence,
-    without_omitted,
-)
+from tasks.tracking.evaluation.annotations import ATTRIBUTES, Annotations, Sequence, without_omitted
 from tasks.tracking.evaluation.conventions import Convention
-from tasks.tracking.evaluation.names import canonical
+from tasks.tracking.evaluation.lengths import of_length, truth_of
 from tasks.tracking.evaluation.results import Protocol, Results, Run
 from tasks.tracking.evaluation.scores import Scores
 from tasks.tracking.evaluation.spans import Floats
-from tasks.tracking.evaluation.textfiles import Rows
 
 PIXELS = 20
 """The error, in pixels and in hundredths of the target's size, at which precision is reported; also its index."""
@@ -99,12 +89,7 @@ def _aligned(
     run: Run, sequence: Sequence, annotations: Annotations, convention: Convention, protocol: Protocol
 ) -> tuple[Floats, Floats, int]:
     """Boxes, their ground truth, and the number of frames by which counts are divided."""
-    if annotations.kind == "OTB" and canonical(sequence.name) == "tiger1":
-        if convention.name in ("official", "got10k") and annotations.tiger1:
-            sequence = annotations.tiger1
-        elif convention.name == "pysot" and len(sequence) == TIGER1_FRAMES:
-            rows = Rows(sequence.rows.values[4 * TIGER1_OMITTED :], sequence.rows.counts[TIGER1_OMITTED:])
-            sequence = replace(sequence, rows=rows, first_frame=sequence.first_frame + TIGER1_OMITTED)
+    sequence = truth_of(sequence, annotations, convention)
     rows = run.rows if protocol == "TRE" else without_omitted(run.rows, sequence)
     found, truth, first = rows.table(4, run.source), sequence.boxes(), sequence.first_frame
     begin = 0
@@ -115,7 +100,9 @@ def _aligned(
                 f"{run.source}: a run from frame {begin + first} on, of {len(truth)} from frame {first} on"
             )
         truth = truth[begin:]
-    found = _of_length(found, len(truth), run, sequence, convention)
+    found = of_length(found, len(truth), run, sequence, convention)
+    if convention.invalid == "repeat":
+        found = boxes.repeat_invalid(found, truth[: len(found)])
     if convention.short == "cut":
         truth = truth[: len(found)]
     frames = len(truth)
@@ -130,20 +117,6 @@ def _aligned(
     elif annotations.kind == "LaSOT" and sequence.present is not None:
         keep = sequence.present[begin : begin + frames]  # what is left out is a failure: it stays in the count
     return (found, truth, frames) if keep is None or keep.all() else (found[keep], truth[keep], frames)
-
-
-def _of_length(found: Floats, length: int, run: Run, sequence: Sequence, convention: Convention) -> Floats:
-    if len(found) > length:
-        if convention.long == "refuse":
-            raise LwdnaError(f"{run.source}, line {length + 1}: one more than the {length} frames in {sequence.source}")
-        return found[:length]
-    if len(found) < length and convention.short == "miss":
-        return np.concatenate([found, np.full((length - len(found), 4), np.nan)])
-    if len(found) < length and convention.short == "refuse":
-        raise LwdnaError(
-            f"{run.source}: ends at line {len(found)} of {length}, the frames of ground truth in {sequence.source}"
-        )
-    return found
 
 
 def evaluate_got10k(results: Results, annotations: Annotations) -> Scores:

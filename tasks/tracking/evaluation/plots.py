@@ -85,6 +85,11 @@ def draw_plots(scores: Sequence[Scores], annotations: Annotations) -> Iterator[t
         )
 
 
+def literal(name: str) -> str:
+    """A name as matplotlib prints it letter by letter: a dollar sign would begin a formula."""
+    return name.replace("$", r"\$")
+
+
 def _file_name(text: str) -> str:
     return "".join(character if character.isalnum() else "_" for character in text)
 
@@ -109,27 +114,36 @@ def _style(index: int) -> dict[str, Any]:
     return {"color": _COLORS[index % len(_COLORS)], "linestyle": _LINES[index // len(_COLORS) % len(_LINES)]}
 
 
+def _legend(axes: Any, entries: Mapping[str, Any]) -> None:
+    """What each artist is called. They bear no labels of their own: matplotlib hides those that begin with "_"."""
+    axes.legend(list(entries.values()), list(map(literal, entries)), frameon=False, fontsize=8)
+
+
 def _curves(lines: Mapping[str, tuple[Floats, Mapping[str, float]]], curve: _Curve, title: str) -> str:
     """Curves of trackers, the best first in the legend, with the value by which they are ranked."""
     figure, axes = _figure()
     best = sorted(lines.items(), key=lambda item: item[1][1].get(curve.score, item[1][1].get("ao", 0)), reverse=True)
+    entries = {}
     for index, (tracker, (values, scores)) in enumerate(best):
         score = scores.get(curve.score, scores.get("ao", np.nan))
-        axes.plot(np.linspace(0, curve.last, len(values)), values, label=f"{tracker} [{score:.3f}]", **_style(index))
-    axes.set(xlabel=curve.x_label, ylabel=curve.y_label, xlim=(0, curve.last), ylim=(0, 1), title=title)
-    axes.legend(frameon=False, fontsize=8)
+        (entries[f"{tracker} [{score:.3f}]"],) = axes.plot(
+            np.linspace(0, curve.last, len(values)), values, **_style(index)
+        )
+    axes.set(xlabel=curve.x_label, ylabel=curve.y_label, xlim=(0, curve.last), ylim=(0, 1), title=literal(title))
+    _legend(axes, entries)
     return _svg(figure)
 
 
 def _expected(curves: Mapping[str, Floats], interval: tuple[int, int] | None) -> str:
     figure, axes = _figure()
+    entries: dict[str, Any] = {}
     for index, (tracker, curve) in enumerate(curves.items()):
-        axes.plot(np.arange(2, len(curve) + 1), curve[1:], label=tracker, **_style(index))
+        (entries[tracker],) = axes.plot(np.arange(2, len(curve) + 1), curve[1:], **_style(index))
     if interval:
-        axes.axvspan(*interval, color="0.9", zorder=0, label=f"EAO: lengths {interval[0]} to {interval[1]}")
+        entries[f"EAO: lengths {interval[0]} to {interval[1]}"] = axes.axvspan(*interval, color="0.9", zorder=0)
     axes.set(xlabel="sequence length, frames", ylabel="expected overlap", ylim=(0, 1))
     axes.set_xlim(left=0)
-    axes.legend(frameon=False, fontsize=8)
+    _legend(axes, entries)
     return _svg(figure)
 
 
@@ -143,7 +157,8 @@ def _ranking(eao: Mapping[str, float]) -> str:
         axes.annotate(
             f"{value:.3f}", (place, value), textcoords="offset points", xytext=(0, 6), ha="center", fontsize=8
         )
-    axes.set_xticks(range(len(ordered)), [tracker for tracker, _ in ordered], rotation=30, ha="right", fontsize=8)
+    names = [literal(tracker) for tracker, _ in ordered]
+    axes.set_xticks(range(len(ordered)), names, rotation=30, ha="right", fontsize=8)
     axes.set(
         ylabel="expected average overlap", ylim=(0, 1.12 * max(eao.values()) or 1), xlim=(-0.6, len(ordered) - 0.4)
     )
@@ -152,11 +167,12 @@ def _ranking(eao: Mapping[str, float]) -> str:
 
 def _accuracy_robustness(points: Mapping[str, tuple[float, float]]) -> str:
     figure, axes = _figure()
+    entries = {}
     for index, (tracker, (robustness, accuracy)) in enumerate(points.items()):
-        axes.plot(robustness, accuracy, "o", color=_COLORS[index % len(_COLORS)], label=tracker)
+        (entries[tracker],) = axes.plot(robustness, accuracy, "o", color=_COLORS[index % len(_COLORS)])
     axes.set(
         xlabel=f"robustness: chance to track {_SENSITIVITY} frames without a failure", ylabel="accuracy",
         xlim=(0, 1), ylim=(0, 1),
     )  # fmt: skip
-    axes.legend(frameon=False, fontsize=8)
+    _legend(axes, entries)
     return _svg(figure)

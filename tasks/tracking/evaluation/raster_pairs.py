@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
 
 from tasks.tracking.evaluation.raster import Regions, Rule
-from tasks.tracking.evaluation.spans import Floats
+from tasks.tracking.evaluation.spans import Floats, Integers
 
 
 def pair_overlap(one: Regions, other: Regions, size: Floats | None, rule: Rule) -> float:
@@ -35,12 +36,49 @@ def pair_overlap(one: Regions, other: Regions, size: Floats | None, rule: Rule) 
             return 0.0
     origin = low.min(axis=0)
     width, height = (high.max(axis=0) - origin).astype(int) + 1
-    masks = [
-        _fill(shape - origin, int(width), int(height), rule, box=bool(region.is_box[0]))
+    drawn = [
+        _draw(shape - origin, int(width), int(height), rule, box=bool(region.is_box[0]))
         for shape, region in zip(shapes, (one, other), strict=True)
     ]
-    union = int((masks[0] | masks[1]).sum())
-    return int((masks[0] & masks[1]).sum()) / union if union else 0.0
+    shared = _shared(*drawn)
+    union = drawn[0].pixels + drawn[1].pixels - shared
+    return shared / union if union else 0.0
+
+
+class _Spans(NamedTuple):
+    """The pixels of a region.
+
+    Attributes:
+        top, bottom: first and last row; bottom < top where there is none.
+        left, right: (rows, K) first and last columns of the spans of each row, which share no pixel; right < left where
+            there are fewer. One line stands for all rows of a box.
+    """
+
+    top: int
+    bottom: int
+    left: Floats
+    right: Floats
+
+    @property
+    def pixels(self) -> int:
+        return _shared(self, self)
+
+    def between(self, top: int, bottom: int) -> tuple[Floats, Floats]:
+        """The spans of some of its rows."""
+        if len(self.left) == 1:
+            return self.left, self.right
+        rows = slice(top - self.top, bottom - self.top + 1)
+        return self.left[rows], self.right[rows]
+
+
+def _shared(one: _Spans, other: _Spans) -> int:
+    """The number of pixels in both."""
+    top, bottom = max(one.top, other.top), min(one.bottom, other.bottom)
+    if bottom < top:
+        return 0
+    (left, right), (from_left, to_right) = one.between(top, bottom), other.between(top, bottom)
+    lengths = np.minimum(right[:, :, None], to_right[:, None]) - np.maximum(left[:, :, None], from_left[:, None]) + 1
+    return int(np.maximum(lengths, 0).sum()) * ((bottom - top + 1) // len(lengths))
 
 
 def _rounded_half_even(region: Regions) -> Floats:
@@ -53,19 +91,21 @@ def _rounded_half_even(region: Regions) -> Floats:
     return np.array([start, [end[0], start[1]], end, [start[0], end[1]]])
 
 
-def _fill(corners: Floats, width: int, height: int, rule: Rule, box: bool) -> NDArray[np.bool_]:
-    """The pixels (height, width) of a polygon."""
-    mask = np.zeros((height, width), bool)
+def _draw(corners: Floats, width: int, height: int, rule: Rule, box: bool) -> _Spans:
+    """The pixels of a polygon inside a rectangle."""
     if box and rule == "vot-toolkit":
-        (left, top), (right, bottom) = np.maximum(corners[0], 0).astype(int), corners[2].astype(int)
-        if right >= 0 and bottom >= 0:
-            mask[top : bottom + 1, left : right + 1] = True
-        return mask
+        (left, top), (right, bottom) = np.maximum(corners[0], 0), corners[2]
+        spans = np.array([[left]]), np.array([[min(right, width - 1.0)]])
+        return _Spans(int(top), int(min(bottom, height - 1.0)), *spans)
     if rule == "pysot":
         corners = np.copysign(np.floor(np.abs(corners) + 0.5), corners)
-    nodes, count = _nodes(corners, height, rule)
-    columns = np.arange(width)
-    node = np.zeros(height, int)
+    low, high = corners[:, 1].min(), corners[:, 1].max()
+    top = max(int(np.floor(low)) + 1 if rule == "legacy" else int(np.ceil(low)), 0)
+    bottom = min(int(np.floor(high)), height - 1)
+    nodes, count = _nodes(corners, np.arange(top, min(bottom, top) + 1 if box else bottom + 1), rule)
+    lefts, rights = [], []
+    last = np.full(len(nodes), -1.0)
+    node = np.zeros(len(nodes), int)
     while (rows := np.flatnonzero(node < count - 1)).size:
         left, right = nodes[rows, node[rows]], nodes[rows, node[rows] + 1]
         if rule == "legacy":
@@ -74,16 +114,21 @@ def _fill(corners: Floats, width: int, height: int, rule: Rule, box: bool) -> ND
             fill = left != right
         else:
             fill = (left != right) | (node[rows] >= count[rows] - 2)
-        mask[rows] |= fill[:, None] & (columns >= left[:, None]) & (columns <= right[:, None])
+        lefts.append(last + 1)
+        lefts[-1][rows] = np.maximum(left, lefts[-1][rows])
+        rights.append(np.full(len(nodes), -1.0))
+        rights[-1][rows] = np.where(fill, np.minimum(right, width - 1), -1)
+        last = np.maximum(last, rights[-1])
         node[rows] += np.where(fill, 2, 1)
-    return mask
+    empty = np.empty((len(nodes), 0))
+    return _Spans(top, bottom, *(np.stack(ends, axis=1) if ends else empty for ends in (lefts, rights)))
 
 
-def _nodes(corners: Floats, height: int, rule: Rule) -> tuple[Floats, NDArray[np.int64]]:
-    """Where edges cross each row, sorted, (height, V), and how many do: whole numbers, cut towards zero."""
+def _nodes(corners: Floats, rows: Integers, rule: Rule) -> tuple[Floats, Integers]:
+    """Where edges cross rows, sorted, (rows, V), and how many do: whole numbers, cut towards zero."""
     x, y = corners.T
     before_x, before_y = np.roll(x, 1), np.roll(y, 1)
-    row = np.arange(height)[:, None]
+    row = rows[:, None]
     low, high = np.minimum(y, before_y), np.maximum(y, before_y)
     if rule == "legacy":
         crosses = (low < row) & (row <= high)
@@ -92,7 +137,7 @@ def _nodes(corners: Floats, height: int, rule: Rule) -> tuple[Floats, NDArray[np
         if rule == "pysot":
             crosses &= low < high
     drop = before_y - y
-    share = np.divide(row - y, drop, out=np.zeros((height, len(x))), where=drop != 0)
+    share = np.divide(row - y, drop, out=np.zeros((len(rows), len(x))), where=drop != 0)
     places = x + share * (before_x - x)
     if rule != "legacy":
         places += np.copysign(1e-7, places)  # whole numbers may come out a rounding error short

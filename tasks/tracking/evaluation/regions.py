@@ -49,6 +49,10 @@ def regions_of(rows: Rows, name: object) -> Trajectory:
     for size in np.flatnonzero(np.bincount(counts)).tolist():
         lines = np.flatnonzero(counts == size)
         values = rows.values[first[lines, None] + np.arange(size)]
+        if len(endless := np.flatnonzero(np.isinf(values).any(axis=1))):
+            raise LwdnaError(
+                f"{name}, line {lines[endless[0]] + 1}: expected finite numbers, or nan where nothing is known"
+            )
         if size == 1:
             codes[lines] = _codes(values[:, 0], lines, name)
             continue

@@ -1,20 +1,9 @@
-"""The results of trackers, in the layouts that toolkits write.
-
-    TRACKER/SEQUENCE.txt                            a box a line (pysot, got10k, siamfc)
-    TRACKER/SEQUENCE.json                           the official OTB toolkit: OPE, SRE and TRE
-    TRACKER/SRE/SEQUENCE.json, TRACKER/TRE/...      the same beside results of OPE, as `lwdna predict` leaves them
-    TRACKER/SEQUENCE/SEQUENCE_001.txt               several runs of each sequence (got10k on GOT-10k)
-    TRACKER/baseline/SEQUENCE/SEQUENCE_001.txt      VOT, with resets
-    TRACKER/unsupervised/SEQUENCE/SEQUENCE_001.txt  VOT, without
-
-`times/`, `performance.json` and `scores_*` are no sequences.
-"""
+"""The results of a tracker, read from the files that `layouts` finds."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -24,16 +13,13 @@ import numpy as np
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.annotations import Annotations
 from tasks.tracking.evaluation.json_arrays import load_json
+from tasks.tracking.evaluation.layouts import BESIDE_OPE, few, files_by_name, holds_files
 from tasks.tracking.evaluation.names import NameBook, canonical
 from tasks.tracking.evaluation.spans import Floats
 from tasks.tracking.evaluation.textfiles import Rows, parse_rows, read_bytes
 
 Protocol = Literal["OPE", "SRE", "TRE", "VOT"]
 PROTOCOLS: tuple[Protocol, ...] = ("OPE", "SRE", "TRE", "VOT")
-
-_BESIDE: tuple[Protocol, ...] = ("SRE", "TRE")
-_NO_SEQUENCE = re.compile(r"performance\.json|.*_times?\.txt", re.IGNORECASE)
-_RUN = re.compile(r"(.*)_(\d+)\.txt", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -71,31 +57,6 @@ class Results:
     unknown: tuple[str, ...] = ()
 
 
-def find_trackers(folders: Iterable[Path]) -> dict[str, Path]:
-    """Trackers by name: each folder is one, or a folder of them.
-
-    Raises LwdnaError for a folder without results.
-    """
-    paths: list[Path] = []
-    for folder in folders:
-        if not folder.is_dir():
-            raise LwdnaError(f"{folder}: there is no such folder of results")
-        if _has_results(folder):
-            found = [folder]
-        else:
-            found = [path for path in sorted(folder.iterdir()) if path.is_dir() and _has_results(path)]
-        if not found:
-            raise LwdnaError(
-                f"{folder}: no results; expected SEQUENCE.txt, SEQUENCE.json, SEQUENCE/SEQUENCE_001.txt or "
-                "baseline/SEQUENCE/SEQUENCE_001.txt, in it or in its folders"
-            )
-        paths += found
-    paths = [path.absolute() for path in paths]
-    paths = list(dict.fromkeys(path.parent if path.name in ("baseline", "unsupervised") else path for path in paths))
-    names = [path.name for path in paths]
-    return {(path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"): path for path in paths}
-
-
 def read_results(
     tracker: str, folder: Path, annotations: Annotations, known: NameBook, protocol: Protocol | None = None
 ) -> Results:
@@ -110,8 +71,8 @@ def read_results(
         raise LwdnaError(f"--protocol VOT: {annotations.name} holds no annotations of VOT")
     if (folder / "baseline").is_dir():
         raise LwdnaError(f"{folder}: these are results on VOT, and {annotations.name} holds no annotations of VOT")
-    beside = [name for name in _BESIDE if (folder / name).is_dir()]
-    if protocol is None and beside and not _files(folder):
+    beside = [name for name in BESIDE_OPE if (folder / name).is_dir()]
+    if protocol is None and beside and not files_by_name(folder):
         if len(beside) > 1:
             raise LwdnaError(f"{folder}: results of {' and '.join(beside)}; --protocol says which of them")
         protocol = beside[0]
@@ -128,24 +89,25 @@ def _of_vot(
     if protocol in ("SRE", "TRE"):
         raise LwdnaError(f"--protocol {protocol} is OTB's, and {annotations.name} is VOT's")
     with_resets, without = folder / "baseline", folder / "unsupervised"
-    resets = with_resets.is_dir()
-    runs: dict[str, list[Run]] = {}
-    unknown: tuple[str, ...] = ()
-    if not with_resets.is_dir() and not without.is_dir():
+    if with_resets.is_dir() and protocol != "OPE":
+        _, runs, unknown = _read(with_resets, annotations, known)
+        free = _read(without, annotations, known)[1] if without.is_dir() else {}
+        return Results(tracker, "VOT", runs, free, unknown)
+    if without.is_dir():
+        _, runs, unknown = _read(without, annotations, known)
+        resets = False
+    elif with_resets.is_dir() and not holds_files(folder, known):
+        runs, unknown, resets = {}, (), True
+    else:  # SEQUENCE.txt may lie beside `baseline/`, as `lwdna predict` leaves them
         _, runs, unknown = _read(folder, annotations, known)
         resets = any(_in_runs(run) for of_sequence in runs.values() for run in of_sequence)
-    elif resets and protocol != "OPE":
-        _, runs, unknown = _read(with_resets, annotations, known)
-    if protocol == "VOT" and not resets:
-        raise LwdnaError(f"{folder}: --protocol VOT: expected baseline/SEQUENCE/SEQUENCE_001.txt in it")
-    if protocol == "OPE" and resets and not without.is_dir():
+    if protocol == "OPE" and resets:
         raise LwdnaError(
             f"{folder}: --protocol OPE: these runs have resets; expected unsupervised/ or SEQUENCE.txt in it"
         )
-    free = _read(without, annotations, known)[1] if without.is_dir() else {}
-    if resets and protocol != "OPE":
-        return Results(tracker, "VOT", runs, free, unknown)
-    return Results(tracker, "OPE", free or runs, unknown=unknown)
+    if protocol == "VOT" and not resets:
+        raise LwdnaError(f"{folder}: --protocol VOT: expected baseline/SEQUENCE/SEQUENCE_001.txt in it")
+    return Results(tracker, "VOT" if resets else "OPE", runs, unknown=unknown)
 
 
 def _in_runs(run: Run) -> bool:
@@ -153,32 +115,11 @@ def _in_runs(run: Run) -> bool:
     return path.parent.name == path.stem.rpartition("_")[0]
 
 
-def _has_results(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return any(_holds_results(entry) for entry in entries)
-
-
-def _holds_results(entry: os.DirEntry[str]) -> bool:
-    if entry.is_dir():
-        names = os.listdir(entry.path)
-        return (
-            entry.name in ("baseline", "unsupervised")
-            or (entry.name in _BESIDE and any(name.endswith(".json") for name in names))
-            or any(_run_of(name, entry.name) for name in names)
-        )
-    return entry.name.endswith((".txt", ".json")) and not _NO_SEQUENCE.fullmatch(entry.name)
-
-
-def _run_of(file: str, sequence: str) -> bool:
-    match = _RUN.fullmatch(file)
-    return match is not None and match[1].lower() == sequence.lower()
-
-
 def _read(
     folder: Path, annotations: Annotations, known: NameBook
 ) -> tuple[Protocol | None, dict[str, list[Run]], tuple[str, ...]]:
     """The protocol that the files tell, the runs of the sequences that are wanted, and files of unknown sequences."""
-    files = _files(folder)
+    files = files_by_name(folder)
     matched: dict[str, str] = {}
     unknown = []
     for name, paths in files.items():
@@ -205,30 +146,6 @@ def _read(
         if not len(rows[path]):
             raise LwdnaError(f"{path}: the file is empty")
     return None, {name: [Run(rows[path], path) for path in paths] for name, paths in wanted.items()}, tuple(unknown)
-
-
-def few(names: Sequence[str]) -> str:
-    """The first names of a list."""
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
-def _files(folder: Path) -> dict[str, list[str]]:
-    """Result files by the names that the tracker gave the sequences."""
-    files: dict[str, list[str]] = {}
-    with os.scandir(folder) as entries:
-        listed = sorted(entries, key=lambda entry: entry.name)
-    for entry in listed:
-        if entry.is_dir():
-            runs = sorted(name for name in os.listdir(entry.path) if _run_of(name, entry.name))
-            if runs:
-                files[entry.name] = [os.path.join(entry.path, name) for name in runs]
-        elif not _NO_SEQUENCE.fullmatch(entry.name):
-            stem, ending = os.path.splitext(entry.name)
-            if ending in (".txt", ".json"):
-                if stem in files:
-                    raise LwdnaError(f"{entry.path}: there are results of {stem} in {files[stem][0]} as well")
-                files[stem] = [entry.path]
-    return files
 
 
 def _official(files: Mapping[str, list[str]]) -> tuple[Protocol, dict[str, list[Run]]]:

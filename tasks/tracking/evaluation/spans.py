@@ -33,6 +33,43 @@ class Drawing(NamedTuple):
     area: Integers
 
 
+class Blocks(NamedTuple):
+    """The pixels of N upright boxes: (N,) first and last column and row; the last is before the first where none is."""
+
+    left: Integers
+    top: Integers
+    right: Integers
+    bottom: Integers
+
+    @property
+    def area(self) -> Integers:
+        """(N,) number of pixels."""
+        columns, rows = self.right - self.left + 1, self.bottom - self.top + 1
+        pixels: Integers = np.maximum(columns, 0) * np.maximum(rows, 0)
+        return pixels
+
+
+def shared_pixels(one: Drawing, chosen: Integers, other: Drawing | Blocks) -> Integers:
+    """How many pixels the `chosen` M of some regions have in common with M others, one by one, (M,)."""
+    first, top = one.first[chosen], one.top[chosen]
+    bottom = other.bottom if isinstance(other, Blocks) else other.top + other.rows - 1
+    start = np.maximum(top, other.top)
+    rows = np.maximum(np.minimum(top + one.rows[chosen] - 1, bottom) - start + 1, 0)
+    begin = np.cumsum(rows) - rows
+    steps = np.arange(int(rows.sum()))
+    place = steps + np.repeat(first + start - top - begin, rows)
+    if isinstance(other, Blocks):
+        left, right = (np.repeat(values.astype(one.left.dtype), rows) for values in (other.left, other.right))
+    else:
+        own = steps + np.repeat(other.first + start - other.top - begin, rows)
+        left, right = other.left[own], other.right[own]
+    shared = np.minimum(one.right[place], right)
+    shared -= np.maximum(one.left[place], left)
+    shared += 1
+    np.maximum(shared, 0, out=shared)
+    return sums(shared, begin, rows)
+
+
 def draw(corners: Floats, sizes: Floats, thin: bool) -> Drawing:
     """Fill regions.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -90,7 +91,7 @@ def parse_rows(texts: Sequence[bytes], names: Sequence[object]) -> list[Rows]:
 
 
 def _parse(texts: Sequence[bytes], names: Sequence[object]) -> list[Rows]:
-    texts = [text.rstrip() + b"\n" for text in texts]
+    texts = [text.removeprefix(BOM_UTF8).rstrip() + b"\n" for text in texts]
     buffer = b"\n" + b"".join(texts)  # between newlines: the first and last byte belong to no number
     characters = np.frombuffer(buffer, np.uint8)
     kinds = np.frombuffer(buffer.translate(_KIND), np.uint8)

@@ -38,6 +38,8 @@ class VotTruth:
     Args:
         annotations: their sequences.
         convention: how regions are drawn.
+
+    Raises LwdnaError with file and line of what is no region, and with the file in which nothing is known.
     """
 
     def __init__(self, annotations: Annotations, convention: Convention) -> None:
@@ -53,6 +55,10 @@ class VotTruth:
             rule, sizes = "legacy", np.full_like(sizes, np.nan)
         self.sizes = np.repeat(sizes, self.lengths, axis=0)
         self.regions = trajectory([s.rows for s in sequences], [s.source for s in sequences]).regions
+        known = np.add.reduceat(~np.isnan(self.regions.corners[:, 0, 0]), list(self.first.values()), dtype=np.int64)
+        for sequence, number in zip(sequences, known.tolist(), strict=True):
+            if not number:
+                raise LwdnaError(f"{sequence.source}: no ground truth but nan")
         self.drawn = Truth(self.regions, self.sizes, rule) if rule else None
 
     def overlaps(self, found: Trajectory, frames: Integers) -> Floats:

@@ -8,11 +8,17 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from lwdna_core.cli import main
+from tasks.tracking.evaluation.annotations import Annotations, Sequence
+from tasks.tracking.evaluation.plots import draw_plots
 from tasks.tracking.evaluation.scores import Scores
 from tasks.tracking.evaluation.tables import as_latex, as_text, ranked
+from tasks.tracking.evaluation.textfiles import Rows
+
+_TEXT = "{http://www.w3.org/2000/svg}text"
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +113,28 @@ def test_plots_of_vot(stored, tmp_path):
     assert names == {"expected_overlap.svg", "eao_ranking.svg", "accuracy_robustness.svg"}
 
 
+def test_plots_print_every_name_letter_by_letter():
+    """No formula, which "$" would begin, and none left out of a legend, as matplotlib does with "_"."""
+    names = {"A$x^$B", "_name"}
+    row = Rows(np.array([1.0, 1, 5, 5]), np.array([4]))
+    known = Annotations("a$_$b", "VOT", {"one": Sequence("one", row, "")}, year=2018)
+    curves = {f"{name}_curve": np.ones(5) for name in ("success", "precision", "normalised_precision")}
+    values = {"auc": 1.0, "eao": 0.5, "accuracy": 0.5, "lost": 1.0}
+    scores = [
+        Scores(
+            name, "VOT", values, {**curves, "expected_overlap_curve": np.ones(5)},
+            attributes={"$^$": {}}, attribute_curves={"$^$": curves},
+        )
+        for name in sorted(names)
+    ]  # fmt: skip
+    shown = {}
+    for file, _, svg in draw_plots(scores, known):
+        shown[file] = {"".join(text.itertext()).partition(" [")[0] for text in ElementTree.fromstring(svg).iter(_TEXT)}
+        assert names <= shown[file], file
+    assert len(shown) == 8
+    assert "a$_$b" in shown["success.svg"] and "a$_$b: $^$ (0)" in shown["success____.svg"]
+
+
 def test_the_documentations_code_runs(stored, tmp_path, monkeypatch, capsys):
     page = (Path(__file__).parents[3] / "docs/tracking-evaluation.md").read_text()
     (tmp_path / "results").mkdir()
@@ -137,11 +165,13 @@ def mistakes(toys):
         ([*annotations, "--sequences", str(toys / "none.txt")], "--sequences"),
         ([*annotations, "--protocol", "VOT"], "toys holds no annotations of VOT"),
         ([*annotations, "--json", str(toys / "none" / "a.json")], "--json"),
+        ([*annotations, "--plots", str(toys / "list.txt")], "list.txt: expected the name of a folder"),
+        ([*annotations, "--plots", str(toys / "list.txt" / "a")], "list.txt/a: expected the name of a folder"),
         (["--annotations", str(toys / "none.json")], "there is no such file or folder"),
     ]
 
 
-@pytest.mark.parametrize("case", range(6))
+@pytest.mark.parametrize("case", range(8))
 def test_mistakes_are_one_line_and_status_2(toys, capsys, case):
     arguments, message = mistakes(toys)[case]
     assert main(["eval", "tracking", str(toys / "results"), *arguments]) == 2

@@ -124,9 +124,19 @@ def test_got10k_lasot_and_uav123(tmp_path):
     assert annotations.sequences["airplane-1"].present.tolist() == [True, False, False]
 
     write(tmp_path / "UAV/anno/UAV123/bike1.txt", "1,2,3,4\nNaN,NaN,NaN,NaN\n")
+    write(tmp_path / "UAV/anno/UAV123/att/bike1.txt", "0,1,0,0,1,0,0,0,1,0,0,0\n")
+    write(tmp_path / "UAV/anno/UAV20L/car1.txt", "1,2,3,4\n")
+    write(tmp_path / "UAV/anno/UAV20L/att/car1.txt", "1,0,0,0,0,0,0,0,0,0,0,1\n")
     annotations = read_annotations(tmp_path / "UAV")
     assert annotations.kind == "UAV123"
     assert np.isnan(annotations.sequences["bike1"].boxes()[1]).all()
+    assert annotations.sequences["bike1"].attributes == ("IV", "ARC", "FOC")
+    long_term = read_annotations(tmp_path / "UAV/anno/UAV20L")
+    assert (long_term.name, long_term.kind) == ("UAV20L", "UAV123")
+    assert {name: sequence.attributes for name, sequence in long_term.sequences.items()} == {"car1": ("SV", "SOB")}
+    write(tmp_path / "UAV/anno/UAV20L/att/car1.txt", "1,0\n")
+    with pytest.raises(LwdnaError, match=r"att/car1\.txt, line 1: 2 values for 12 attributes"):
+        read_annotations(tmp_path / "UAV/anno/UAV20L")
 
 
 def test_a_folder_of_something_else(tmp_path):
@@ -142,6 +152,17 @@ def test_json_of_lasot_marks_present_or_absent_frames(tmp_path):
         assert annotations.kind == "LaSOT"
         assert annotations.sequences["a-1"].present.tolist() == [True, True, False]
         assert annotations.sequences["a-1"].attributes == ("Rotation",)
+
+
+def test_json_without_sizes_has_those_of_the_first_frames_beside_it(tmp_path):
+    """As pysot takes them, whose own files of VOT have no sizes."""
+    item = {"gt_rect": [[1, 1, 9, 1, 9, 9, 1, 9]], "img_names": ["bag/color/00000001.jpg", "bag/color/00000002.jpg"]}
+    content = {"bag": item, "told": item | {"width": 20, "height": 10}, "far": item | {"img_names": ["far/1.jpg"]}}
+    write(tmp_path / "VOT2018.json", json.dumps(content | {"none": {"gt_rect": item["gt_rect"]}}))
+    frames(tmp_path / "bag/color", (1, 2), digits=8)
+    sequences = read_annotations(tmp_path / "VOT2018.json").sequences
+    sizes = {name: sequence.size() for name, sequence in sequences.items()}
+    assert sizes == {"bag": (64, 48), "told": (20, 10), "far": None, "none": None}
 
 
 @pytest.mark.parametrize(
@@ -161,11 +182,28 @@ def test_json_that_is_none(tmp_path, content, message):
         read_annotations(tmp_path / "x.json")
 
 
-@pytest.mark.parametrize("truth", ["OTB/Car/groundtruth_rect.txt", "VOT/car/groundtruth.txt"])
-def test_folders_without_ground_truth(tmp_path, truth):
-    write(tmp_path / truth, "")
-    with pytest.raises(LwdnaError, match="expected sequences with ground truth, found none"):
-        read_annotations((tmp_path / truth).parent.parent)
+@pytest.mark.parametrize(
+    "truth",
+    [
+        "OTB/{}/groundtruth_rect.txt",
+        "VOT/{}/groundtruth.txt",
+        "GOT/{}/groundtruth.txt",
+        "LaSOT/car/{}/groundtruth.txt",
+        "UAV123/{}.txt",
+    ],
+)
+def test_a_sequence_without_ground_truth_is_not_left_out(tmp_path, truth):
+    home = tmp_path / truth.partition("/")[0]
+    for name in ("a-1", "b-1"):
+        write(tmp_path / truth.format(name), boxes(2))
+        if home.name == "GOT":
+            write((tmp_path / truth.format(name)).parent / "cover.label", "8\n8\n")
+        elif home.name == "LaSOT":
+            write((tmp_path / truth.format(name)).parent / "full_occlusion.txt", "0,0")
+    assert list(read_annotations(home).sequences) == ["a-1", "b-1"]
+    write(tmp_path / truth.format("b-1"), "\n")
+    with pytest.raises(LwdnaError, match=r"b-1.*\.txt: the file is empty"):
+        read_annotations(home)
 
 
 def test_stored_annotations(data_folder):

@@ -36,11 +36,21 @@ BOOK = NameBook(
         ("Jogging", None),
         ("Skating2", None),
         ("Girl3", None),
+        ("Girl-2", "Girl2"),
+        ("Girl_3", None),
+        ("Basketball_1", None),
+        ("Skating2_1_1", None),
     ],
 )
 def test_spellings(spelling, name):
     assert BOOK.find(spelling) == name
 
 
-def test_the_number_of_a_target_may_be_missing_in_the_annotations_too():
+def test_the_number_of_human4_may_be_missing_in_the_annotations_too():
     assert NameBook(["Human4"]).find("human4-2") == "Human4"
+
+
+def test_no_other_number_is_dropped():
+    """car1_1 of UAV123 is a part of car1 of UAV20L, not another spelling of it."""
+    assert NameBook(["car1"]).find("car1_1") is None
+    assert NameBook(["car1-2"]).find("car1") is None

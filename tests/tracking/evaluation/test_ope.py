@@ -8,6 +8,8 @@ import pytest
 
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation import CONVENTIONS, Annotations, Sequence, evaluate, read_annotations
+from tasks.tracking.evaluation.conventions import find_convention
+from tasks.tracking.evaluation.lengths import length_warnings
 from tasks.tracking.evaluation.names import NameBook
 from tasks.tracking.evaluation.ope import evaluate_boxes, evaluate_got10k
 from tasks.tracking.evaluation.results import Results, Run, read_results
@@ -132,6 +134,11 @@ def annotated(truth=TRUTH, kind="OTB", **fields):
     return Annotations("toys", kind, {"Toy": sequence})
 
 
+def scored(found, annotations, convention):
+    results = Results("me", "OPE", {"Toy": [Run(rows(found), "Toy.txt")]})
+    return evaluate_boxes(results, annotations, convention).values
+
+
 def score(found, annotations, convention, protocol="OPE", starts=(None,)):
     runs = [Run(rows(f), "Toy.txt", start) for f, start in zip(found, starts, strict=False)]
     return evaluate_boxes(Results("me", protocol, {"Toy": runs}), annotations, CONVENTIONS[convention])
@@ -165,6 +172,56 @@ def test_long_results():
     for convention in ("official", "pysot"):
         with pytest.raises(LwdnaError, match=r"Toy\.txt, line 9: one more than the 8 frames in truth\.txt"):
             score(found, annotated(), convention)
+
+
+def test_longer_results_on_lasot_are_cut_in_all_conventions():
+    """Those on monkey-17 are: its ground truth lost its last frames."""
+    found = np.concatenate([TRUTH, TRUTH])
+    for name in ("official", "pysot", "got10k"):
+        values = scored(found, annotated(kind="LaSOT"), find_convention(name, "LaSOT"))
+        assert values["precision_20"] == values["overlap_precision_50"] == 1
+    assert find_convention("official", "OTB") == CONVENTIONS["official"]
+
+
+def test_lasots_toolkit_repeats_the_box_before_one_that_is_none():
+    found, truth = TRUTH.copy(), TRUTH.copy()
+    found[2] = np.nan  # the target has moved on by 2 of 30 columns
+    found[3, 2:] = 0, 40
+    found[5, 3] = -1
+    present = np.arange(8) != 5
+    annotations = annotated(truth, "LaSOT", present=present)
+    assert scored(found, annotations, find_convention("official", "LaSOT"))["overlap_precision_50"] == 7 / 8
+    assert scored(found, annotations, find_convention("pysot", "LaSOT"))["overlap_precision_50"] == 5 / 8
+    # Not where the truth is nan: what is repeated after it is as it stands there.
+    truth[2] = np.nan
+    annotations = annotated(truth, "LaSOT", present=present)
+    assert scored(found, annotations, find_convention("official", "LaSOT"))["overlap_precision_50"] == 5 / 8
+
+
+def test_what_is_said_of_results_of_another_length():
+    """And that nothing is, where Tiger1 is without its omitted frames on one side alone."""
+
+    def told(found, annotations, convention, name="Toy"):
+        run = Run(rows(np.tile(TRUTH[:1], (found, 1))), "a.txt")
+        return length_warnings(Results("me", "OPE", {name: [run]}), annotations, CONVENTIONS[convention])
+
+    short, long = ["me: results on Toy are shorter"], ["me: results on Toy are longer than the ground truth, and cut"]
+    for convention, wanted in (
+        ("official", ", which is cut"),
+        ("pysot", "; the missing"),
+        ("got10k", ", which is cut"),
+    ):
+        assert told(7, annotated(), convention)[0].startswith(short[0] + " than the ground truth" + wanted)
+        assert told(8, annotated(), convention) == []
+    assert told(9, annotated(), "got10k") == [long[0] + " to its length"]
+    whole = np.tile(TRUTH[:1], (354, 1))
+    for truth, found in ((whole, whole[5:]), (whole[5:], whole)):
+        annotations = Annotations("OTB", "OTB", {"Tiger1": Sequence("Tiger1", rows(truth), "a.txt")})
+        assert told(len(found), annotations, "pysot", "Tiger1") == []
+    beside = replace(annotations, tiger1=Sequence("Tiger1", rows(whole), "Tiger1_354.txt"))
+    (text,) = told(349, beside, "official", "Tiger1")
+    assert text.startswith("me: Tiger1 has 349 lines and its ground truth 354")
+    assert told(354, beside, "official", "Tiger1") == []
 
 
 def test_runs_of_a_sequence_are_pooled():

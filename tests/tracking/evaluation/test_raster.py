@@ -70,6 +70,22 @@ def test_legacy_leaves_out_the_first_row_and_the_last_column():
     assert overlap((0, 0, 9, 9), (0, 0, 4, 9), rule="legacy") == pytest.approx(36 / 81)
 
 
+@pytest.mark.parametrize(
+    ("rule", "extra"),
+    [("pysot", 1), ("vot-toolkit", 0), ("legacy", 0)],
+)
+@pytest.mark.parametrize("truth", [(0, 0, 8, 8), (0, 0, 8, 0, 8, 8, 4, 2, 0, 8)])
+def test_a_box_of_any_size_takes_no_time(rule, extra, truth):
+    """Far beyond what could be held as pixels: as one box of all frames, and against what is no convex shape."""
+    wide = 900_000_000
+    one, other = regions(truth), Regions.of_boxes(np.array([(-9.0, -9, wide, wide)]))
+    own = pair_overlap(one, Regions.of_boxes(np.array([(0.0, 0, 8, 8)])), None, rule) * (8 + extra) ** 2
+    assert pair_overlap(one, other, None, rule) == pytest.approx(own / (wide + extra) ** 2, rel=1e-6)
+    if rule == "legacy":
+        together = Truth(one, np.full((1, 2), np.nan), rule).overlaps(other, np.array([0]))
+        assert together[0] == pair_overlap(other, one, None, rule)
+
+
 def test_no_truth_is_nan():
     assert np.isnan(overlap((np.nan,) * 4, (0, 0, 9, 9)))
 

@@ -7,8 +7,9 @@ import pytest
 
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation import Annotations, Sequence
+from tasks.tracking.evaluation.layouts import find_trackers
 from tasks.tracking.evaluation.names import NameBook
-from tasks.tracking.evaluation.results import affine_boxes, find_trackers, read_results
+from tasks.tracking.evaluation.results import affine_boxes, read_results
 from tasks.tracking.evaluation.textfiles import Rows
 
 LINES = "1,2,3,4\n" * 3
@@ -34,6 +35,7 @@ def test_boxes_in_text_files(tmp_path):
         write(tmp_path / name)
     write(tmp_path / "times/car_time.txt")
     write(tmp_path / "scores_tb50/ALL.json")
+    write(tmp_path / "scores_tb50.txt")
     results = read(tmp_path)
     assert (results.protocol, list(results.runs), results.unknown) == ("OPE", ["Car", "Dog-1"], ())
     assert read(tmp_path, protocol="SRE").protocol == "SRE"
@@ -87,6 +89,10 @@ def test_vot(tmp_path):
         write(tmp_path / f"free/unsupervised/{name}/{name}_001.txt", "1\n1,2,3,4\n1,2,3,4\n")
         write(tmp_path / f"flat/{name}.txt")
         write(tmp_path / f"bare/{name}/{name}_001.txt", "1\n1,2,3,4\n2\n")
+        write(tmp_path / f"resets/baseline/{name}/{name}_001.txt", "1\n1,2,3,4\n2\n")
+        write(tmp_path / f"predicted/baseline/{name}/{name}_001.txt", "1\n1,2,3,4\n2\n")
+        write(tmp_path / f"predicted/{name}.txt")
+    write(tmp_path / "resets/readme.txt", "made by me")
     assert read(tmp_path / "both", "VOT").protocol == "VOT"
     assert list(read(tmp_path / "both", "VOT").unsupervised) == ["Car", "Dog-1"]
     without = read(tmp_path / "both", "VOT", "OPE")
@@ -94,9 +100,14 @@ def test_vot(tmp_path):
     assert "unsupervised" in without.runs["Car"][0].source
     assert read(tmp_path / "free", "VOT").protocol == read(tmp_path / "flat", "VOT").protocol == "OPE"
     assert read(tmp_path / "bare", "VOT").protocol == "VOT"
+    assert read(tmp_path / "predicted", "VOT").runs["Car"][0].source.endswith("baseline/Car/Car_001.txt")
+    flat = read(tmp_path / "predicted", "VOT", "OPE")
+    assert (flat.protocol, flat.runs["Car"][0].source) == ("OPE", str(tmp_path / "predicted/Car.txt"))
     for folder, protocol, message in (
         ("flat", "VOT", "expected baseline/"),
         ("bare", "OPE", "these runs have resets"),
+        ("resets", "OPE", "these runs have resets"),
+        ("predicted", "SRE", "is OTB's"),
         ("flat", "SRE", "is OTB's"),
     ):
         with pytest.raises(LwdnaError, match=message):
@@ -117,6 +128,8 @@ def test_missing_double_unknown_and_empty_results(tmp_path):
         read(tmp_path)
     write(tmp_path / "Dog-1.txt")
     assert read(tmp_path).unknown == ("Dgo-1.txt",)
+    write(tmp_path / "Car_2.txt")
+    assert read(tmp_path).unknown == ("Car_2.txt", "Dgo-1.txt")  # no other spelling of Car, and none of its runs
     write(tmp_path / "dog.1.txt")
     with pytest.raises(LwdnaError, match="are both results of Dog-1"):
         read(tmp_path)
@@ -127,11 +140,31 @@ def test_trackers_and_folders_of_trackers(tmp_path):
     write(tmp_path / "b/One/Car.txt")
     write(tmp_path / "b/Two/baseline/Car/Car_001.txt")
     (tmp_path / "b/times").mkdir()
-    found = find_trackers([tmp_path / "a/One", tmp_path / "b", tmp_path / "b/Two/baseline"])
+    book = NameBook(["Car"])
+    found = find_trackers([tmp_path / "a/One", tmp_path / "b", tmp_path / "b/Two/baseline"], book)
     assert found == {
         "a/One": tmp_path / "a/One", "b/One": tmp_path / "b/One", "Two": tmp_path / "b/Two",
     }  # fmt: skip
     with pytest.raises(LwdnaError, match="times: no results; expected"):
-        find_trackers([tmp_path / "b/times"])
+        find_trackers([tmp_path / "b/times"], book)
     with pytest.raises(LwdnaError, match="there is no such folder"):
-        find_trackers([tmp_path / "c"])
+        find_trackers([tmp_path / "c"], book)
+
+
+def test_what_else_lies_beside_trackers(tmp_path):
+    """Notes, logs and scores make no tracker of their folder; a file called like a sequence does."""
+    write(tmp_path / "One/Car.txt")
+    write(tmp_path / "Two/Car/Car_001.txt")
+    write(tmp_path / "scores_tb50/ALL.json")
+    for name in ("README.txt", "scores_tb50.json", "log.txt"):
+        write(tmp_path / name)
+    book = NameBook(["Car"])
+    assert list(find_trackers([tmp_path], book)) == ["One", "Two"]
+    assert list(find_trackers([tmp_path / "Two"], book)) == ["Two"]
+    write(tmp_path / "car.txt")
+    assert list(find_trackers([tmp_path], book)) == [tmp_path.name]
+    # Without trackers inside, files of unknown names are results, and the reader says what is missing.
+    write(tmp_path / "alone/Dgo-1.txt")
+    assert list(find_trackers([tmp_path / "alone"], book)) == ["alone"]
+    with pytest.raises(LwdnaError, match=r"not known are Dgo-1\.txt"):
+        read(tmp_path / "alone")

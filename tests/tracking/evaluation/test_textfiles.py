@@ -44,6 +44,11 @@ def test_what_is_no_number_is_named_with_file_and_line(text, message):
     assert str(caught.value) == message
 
 
+def test_a_byte_order_mark_is_no_number():
+    texts = [b"\xef\xbb\xbf1,2\r\n3,4\r\n", b"\xef\xbb\xbf5,6"]
+    assert [rows.values.tolist() for rows in parse_rows(texts, "ab")] == [[1, 2, 3, 4], [5, 6]]
+
+
 def test_a_table_names_the_line_with_another_number_of_columns():
     rows = parse_rows([b"1,2,3,4\n1,2,3\n"], ["boxes.txt"])[0]
     with pytest.raises(LwdnaError, match=r"boxes\.txt, line 2: expected 4 numbers, got 3"):

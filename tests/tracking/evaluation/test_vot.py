@@ -1,6 +1,7 @@
 """Runs with resets against published scores, the toolkits' own figures, and sequences that are worked out by hand."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation import CONVENTIONS, Annotations, Sequence, evaluate
 from tasks.tracking.evaluation.conventions import EAO_INTERVALS
 from tasks.tracking.evaluation.expected_overlap import Attempts, expected_overlap
+from tasks.tracking.evaluation.lengths import length_warnings
 from tasks.tracking.evaluation.regions import FAILED, INITIALISED, REGION, UNKNOWN, regions_of
 from tasks.tracking.evaluation.results import Results, Run
 from tasks.tracking.evaluation.textfiles import parse_rows
@@ -80,12 +82,16 @@ def annotated(*sequences, year=None):
 
 def score(runs, annotations=None, convention="pysot"):
     annotations = annotations or annotated()
-    runs = runs if isinstance(runs, dict) else {"Toy": runs}
+    results = results_of(runs if isinstance(runs, dict) else {"Toy": runs})
+    return evaluate_resets(results, VotTruth(annotations, CONVENTIONS[convention]))
+
+
+def results_of(runs):
     read = {
         name: [Run(parse_rows(["\n".join(run).encode()], [name])[0], f"{name}_001.txt") for run in listed]
         for name, listed in runs.items()
     }
-    return evaluate_resets(Results("me", "VOT", read), VotTruth(annotations, CONVENTIONS[convention]))
+    return Results("me", "VOT", read)
 
 
 def run_of(frames):
@@ -167,6 +173,12 @@ def test_tags():
 def test_results_of_another_length():
     short, long = run_of([BOX] * 14), run_of([BOX] * 40)
     assert score([short]).values["accuracy"] == score([long]).values["accuracy"] == 1
+    for runs, texts in (([short], ["shorter"]), ([long], ["longer"]), ([short, long], ["shorter", "longer"])):
+        told = length_warnings(results_of({"Toy": runs}), annotated(), CONVENTIONS["pysot"])
+        assert len(told) == len(texts)
+        for warning, text in zip(told, texts, strict=True):
+            assert re.fullmatch(f"me: results on Toy are {text} than the ground truth.* cut to .* length", warning)
+    assert length_warnings(results_of({"Toy": [run_of([BOX] * 19)]}), annotated(), CONVENTIONS["pysot"]) == []
     for convention in ("vot-toolkit", "got10k"):
         with pytest.raises(LwdnaError, match=r"Toy_001\.txt: 15 lines for 20 frames in Toy\.txt"):
             score([short], convention=convention)
@@ -174,11 +186,27 @@ def test_results_of_another_length():
 
 @pytest.mark.parametrize(
     ("line", "message"),
-    [("1,2,3", "a polygon of 6 or more, got 3 numbers"), ("1,2,3,4,5", "got 5 numbers"), ("7", "code 0, 1 or 2")],
+    [
+        ("1,2,3", "a polygon of 6 or more, got 3 numbers"),
+        ("1,2,3,4,5", "got 5 numbers"),
+        ("7", "code 0, 1 or 2"),
+        ("inf,2,3,4", "expected finite numbers, or nan"),
+        ("1,2,1,-inf,3,4,5,6", "expected finite numbers, or nan"),
+    ],
 )
 def test_what_is_no_region_is_named_with_file_and_line(line, message):
     with pytest.raises(LwdnaError, match=f"Toy_001\\.txt, line 4: .*{message}"):
         score([run_of([BOX, BOX, line, *[BOX] * 16])])
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_a_sequence_of_which_nothing_is_known(convention):
+    """A mean over the others is another score, and one over nothing is none."""
+    known, unknown = sequence(), sequence("Blank", ("nan,nan,nan,nan",) * LENGTH)
+    with pytest.raises(LwdnaError, match=r"Blank\.txt: no ground truth but nan"):
+        VotTruth(annotated(known, unknown), CONVENTIONS[convention])
+    partly = sequence("Partly", (BOX, *("nan,nan,nan,nan",) * (LENGTH - 1)))
+    VotTruth(annotated(known, partly), CONVENTIONS[convention])
 
 
 def test_lines_as_regions():
