@@ -26,16 +26,18 @@ from lwdna_core.compare.run_folder import read_run
 from lwdna_core.compare.workers import cores
 from lwdna_core.errors import LwdnaError
 from lwdna_core.export import WEIGHTS
-from tasks.tracking.data import check_protocol, tested, usual_protocol
+from tasks.tracking.data import check_protocol, own_split, tested, usual_protocol
 from tasks.tracking.evaluation.annotations import read_annotations
 from tasks.tracking.experiments import PROTOCOLS, Tracker
 from tasks.tracking.predict import make_tracker
-from tasks.tracking.result_files import result_file, write_times, write_tracks
+from tasks.tracking.result_files import result_file, write_text, write_times, write_tracks
 from tasks.tracking.sequences import Filmed
 
 
 def track_dataset(run_folder: Path, dataset: Path, out: Path, protocol: str | None, parallel: int, device: str) -> int:
     """Track the sequences that have no results yet; one that fails is reported, and the others go on.
+
+    Of LaSOT, where its `testing_set.txt` is there, the sequences that are in it.
 
     Args:
         run_folder: of a finished run.
@@ -50,7 +52,8 @@ def track_dataset(run_folder: Path, dataset: Path, out: Path, protocol: str | No
     Raises LwdnaError, before any work, for a folder that is no data set or no run, and where `out` holds results of
     another network under the same name.
     """
-    result, annotations = read_run(run_folder), read_annotations(dataset)
+    result, whole = read_run(run_folder), read_annotations(dataset)
+    annotations = own_split(whole, dataset, tested=True)
     protocol = protocol or usual_protocol(annotations)
     check_protocol(protocol, annotations)
     home = out / f"{result['experiment']}-{result['arm']}-seed{result['seed']}"
@@ -85,7 +88,12 @@ def track_dataset(run_folder: Path, dataset: Path, out: Path, protocol: str | No
     there = len(annotations.sequences) - len(missing)
     print(f"{len(missing) - failed} sequences tracked, {there} were there, {failed} failed: {home}")
     if not failed:
-        print(f"lwdna eval tracking {home} --annotations {dataset} --protocol {protocol} gives the scores")
+        part = ""
+        if len(annotations.sequences) < len(whole.sequences):
+            listed = home / "times" / "tested.txt"
+            write_text(listed, "".join(f"{name}\n" for name in annotations.sequences))
+            part = f" --sequences {listed}"
+        print(f"lwdna eval tracking {home} --annotations {dataset}{part} --protocol {protocol} gives the scores")
     return 1 if failed else 0
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 CONTEXT = 0.5
 EXEMPLAR, SEARCH = 127, 255
-"""Sides of the two images in pixels, as in all of the family since SiamFC."""
+"""Sides of the two images in pixels, as in all of the family since SiamFC; that of the search image may be set."""
 
 
 def context_side(sizes: Tensor, context: float = CONTEXT) -> Tensor:

@@ -16,6 +16,7 @@ from lwdna_core.data.sources import data_folder
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.annotations import Annotations, read_annotations
 from tasks.tracking.evaluation.annotations import Sequence as Annotated
+from tasks.tracking.evaluation.frame_files import IMAGES
 from tasks.tracking.evaluation.image_size import image_size
 from tasks.tracking.evaluation.names import canonical
 from tasks.tracking.evaluation.textfiles import Rows
@@ -134,7 +135,7 @@ def benchmark(name: str | Sequence[str], protocols: Sequence[str] = ()) -> Trial
     """
     trials, known = [], {}
     for folder in [name] if isinstance(name, str) else name:
-        annotations = _split(_read(folder), data_folder() / folder, tested=True)
+        annotations = own_split(_read(folder), data_folder() / folder, tested=True)
         wanted = protocols or (usual_protocol(annotations),)
         for protocol in wanted:
             check_protocol(protocol, annotations)
@@ -174,7 +175,7 @@ def videos(name: str, pairs: int, distance: int = 100) -> PairSet:
     """
     if is_imagenet_vid(data_folder() / name):
         return PairSet(read_imagenet_vid(data_folder() / name), pairs, distance)
-    annotations = _split(_read(name), data_folder() / name, tested=False)
+    annotations = own_split(_read(name), data_folder() / name, tested=False)
     return PairSet([_learned(sequence) for sequence in annotations.sequences.values()], pairs, distance)
 
 
@@ -187,7 +188,7 @@ def stills(folder: str, pairs: int, boxes: int = 1) -> PairSet:
         boxes: in each image, at random places.
     """
     home = data_folder() / folder
-    files = sorted(file for file in home.glob("**/*") if file.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp"))
+    files = sorted(file for file in home.glob("**/*") if file.suffix.lower() in IMAGES)
     if not files:
         raise LwdnaError(f"{home}: no images to train on")
     return PairSet([Still(file, index * boxes + k) for index, file in enumerate(files) for k in range(boxes)], pairs)
@@ -200,8 +201,16 @@ def _read(name: str) -> Annotations:
     return read_annotations(home)
 
 
-def _split(annotations: Annotations, home: Path, tested: bool) -> Annotations:
-    """LaSOT's own division into what is trained on and what is tested; other sets are whole."""
+def own_split(annotations: Annotations, home: Path, tested: bool) -> Annotations:
+    """LaSOT's own division into what is trained on and what is tested; other sets are whole.
+
+    Args:
+        annotations: of all sequences.
+        home: the folder, in which `testing_set.txt` lies; without it the set is whole.
+        tested: the sequences that are in it, else those that are not.
+
+    Raises LwdnaError where no sequence is left.
+    """
     listed = home / "testing_set.txt"
     if annotations.kind != "LaSOT" or not listed.is_file():
         return annotations

@@ -60,6 +60,10 @@ def run(args: argparse.Namespace) -> int:
         path = getattr(args, option)
         if path is not None and (not path.absolute().parent.is_dir() or path.is_dir()):
             raise LwdnaError(f"--{option} {path}: expected the name of a file in a folder that exists")
+    if args.plots is not None:
+        there = next(path for path in (args.plots.absolute(), *args.plots.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise LwdnaError(f"--plots {args.plots}: expected the name of a folder, and {there} is a file")
     annotations, convention, scores, warnings = evaluate(
         args.results, args.annotations, args.convention, args.protocol, args.year, args.sequences
     )

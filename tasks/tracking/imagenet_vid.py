@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lwdna_core.errors import LwdnaError
+from tasks.tracking.evaluation.frame_files import by_number
 from tasks.tracking.evaluation.raster import Regions
 from tasks.tracking.pairs import LEAST_SIDE
 from tasks.tracking.sequences import Filmed
@@ -51,7 +52,8 @@ def _targets(home: Path, folder: Path) -> list[Filmed]:
     frames = home / IMAGES / folder.relative_to(home / BOXES)
     if not frames.is_dir():
         raise LwdnaError(f"{frames}: there is no such folder of frames, and {folder} annotates them")
-    images = {name.rpartition(".")[0]: name for name in sorted(os.listdir(frames)) if name.upper().endswith(".JPEG")}
+    names = sorted(os.listdir(frames), key=by_number)
+    images = {name.rpartition(".")[0]: name for name in names if name.upper().endswith(".JPEG")}
     files = {name.rpartition(".")[0]: name for name in os.listdir(folder) if name.endswith(".xml")}
     if odd := sorted(images.keys() ^ files.keys()):
         there, lacking = (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from kornia.enhance import adjust_brightness, adjust_contrast, adjust_saturation
 from kornia.filters import gaussian_blur2d
 from mmengine.model import BaseDataPreprocessor, BaseModel
+from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from lwdna_core.compare.config import Experiment
@@ -18,6 +19,8 @@ from lwdna_core.compare.task import resolve, unknown
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side, crop, to_centre
 from tasks.tracking.experiments import PROTOCOLS, Tracker
+from tasks.tracking.networks.siamfc import STRIDE
+from tasks.tracking.pairs import MARGIN
 
 
 class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
@@ -30,6 +33,7 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         colour: brightness, contrast and saturation of either image change by so much at most.
         blur: share of the images that are blurred.
         negative: share of the pairs whose exemplar shows another pair's target, of those that this process has.
+        search: side of the search image in pixels: 127 and a multiple of the stride of 8.
     """
 
     def __init__(
@@ -41,23 +45,24 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         colour: float = 0.2,
         blur: float = 0.2,
         negative: float = 0.0,
+        search: int = SEARCH,
     ) -> None:
         super().__init__()
-        self.shift, self.scale, self.negative = shift, scale, negative
+        self.shift, self.scale, self.negative, self.search = shift, scale, negative, search
         self.exemplar_shift, self.exemplar_scale = exemplar_shift, exemplar_scale
         self.colour, self.blur = colour, blur
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """Sequences pass through; of pairs: exemplar (N, 3, 127, 127), search (N, 3, 255, 255), in 0 .. 255, and boxes
-        (N, 4): (centre x, centre y, w, h) of the target in pixels from the centre of the search image; positive (N):
-        whether the exemplar shows the same target.
+        """Sequences pass through; of pairs: exemplar (N, 3, 127, 127), search (N, 3, 255, 255) or as `search` says,
+        in 0 .. 255, and boxes (N, 4): (centre x, centre y, w, h) of the target in pixels from the centre of the search
+        image; positive (N): whether the exemplar shows the same target.
         """
         if not training:
             return data
         exemplar, _ = self._cut(
             data["exemplar"], data["exemplar_boxes"], EXEMPLAR, self.exemplar_shift, self.exemplar_scale
         )
-        search, boxes = self._cut(data["search"], data["search_boxes"], SEARCH, self.shift, self.scale)
+        search, boxes = self._cut(data["search"], data["search_boxes"], self.search, self.shift, self.scale)
         positive = draw(len(boxes), device=self.device) >= self.negative
         exemplar = torch.where(positive[:, None, None, None], exemplar, exemplar.roll(1, 0))
         return {"exemplar": exemplar, "search": search, "boxes": boxes, "positive": positive}
@@ -114,6 +119,47 @@ def tracker_of(spec: Mapping[str, Any], network: nn.Module) -> Tracker:
     return made
 
 
+def check_sides(experiment: Experiment) -> None:
+    """Raise LwdnaError unless the sides of the search images in training and tracking go with `experiment.input`.
+
+    It says what the network is trained on; the tracker's may be larger (pysot trains AlexNet on 255 pixels and tracks
+    with 287). Classes of one's own that know no `search` are not asked.
+    """
+    trained = _side("model.data_preprocessor", MODELS.get, experiment.cfg.model.get("data_preprocessor"))
+    tracked = _side("model.tracker", resolve, experiment.cfg.model.tracker)
+    if trained is None:
+        return
+    if trained > SEARCH * MARGIN:
+        raise LwdnaError(
+            f"model.data_preprocessor.search: {trained} pixels are more than the pairs show, {SEARCH * MARGIN:.0f}"
+        )
+    expected = ((3, EXEMPLAR, EXEMPLAR), (3, trained, trained))
+    if experiment.inputs != expected:
+        raise LwdnaError(
+            f"experiment.input: expected {list(expected)}, as model.data_preprocessor.search is {trained}, "
+            f"got {list(experiment.inputs)}"
+        )
+    if tracked is not None and tracked < trained:
+        raise LwdnaError(
+            f"model.tracker.search: expected {trained}, what the network is trained on, or more, got {tracked}"
+        )
+
+
+def _side(where: str, find: Callable[[str], Any], spec: Any) -> int | None:
+    """`search` of a part of the config, or the default of its class; None where that has no such setting."""
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("type"), str) or (made := find(spec["type"])) is None:
+        raise LwdnaError(f"{where}: expected a dict with the type of a class, got {spec!r}")
+    setting = inspect.signature(made).parameters.get("search")
+    if setting is None:
+        return None
+    side = spec.get("search", setting.default)
+    if type(side) is not int or side <= EXEMPLAR or (side - EXEMPLAR) % STRIDE:
+        raise LwdnaError(
+            f"{where}.search: expected {EXEMPLAR} pixels and a multiple of {STRIDE}, such as 255 or 287, got {side!r}"
+        )
+    return side
+
+
 class SiameseTracker(BaseModel):  # type: ignore[misc]
     """The wrapper around a network that mmengine's loops call.
 
@@ -134,6 +180,7 @@ class SiameseTracker(BaseModel):  # type: ignore[misc]
     def check(experiment: Experiment) -> None:
         """Raise LwdnaError where `model` of a config holds what this class would refuse, before any work."""
         check_tracker(experiment.cfg.model.get("tracker"))
+        check_sides(experiment)
 
     def init_weights(self) -> None:
         """Nothing: the network arrives initialised, and mmengine must not draw it again."""

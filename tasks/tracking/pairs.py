@@ -5,13 +5,10 @@ The exact crops, with their random shifts and scales, are made in batches on the
 
 from __future__ import annotations
 
-import filecmp
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +17,13 @@ from torch import Tensor
 
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side, to_centre
+from tasks.tracking.evaluation.names import canonical
+from tasks.tracking.same_files import same_file
 from tasks.tracking.sequences import Sequence as Frames
 
 LEAST_SIDE = 10
 """Pixels; a smaller target is not learned from."""
-_MARGIN = 1.6
+MARGIN = 1.6
 """How far the rough cut reaches, relative to the search image: the exact one is shifted and scaled."""
 
 
@@ -77,20 +76,19 @@ class PairSet:
         return PairLoader(self, batch_size, device, seed or 0, shard, workers)
 
     def check_disjoint(self, tested: Any) -> None:
-        """Raise LwdnaError if a sequence is tested as well: by its name, or by frames that are the same files.
+        """Raise LwdnaError if a sequence is tested as well: by its name, or by a frame that is the same file.
 
-        Of every sequence three frames, from both sides, are looked for among all frames of the other side: a part of a
-        sequence under another name is found, and the same footage in another compression is not.
+        Names are compared without case and joiner. Every frame is looked for among all those that are tested, so any
+        part of a sequence is found under any name; the same footage in another compression is not.
         """
-        names = {sequence.name.lower(): sequence for sequence in tested.sequences}
+        names = {canonical(sequence.name): sequence for sequence in tested.sequences}
         contents = {sequence.fingerprint: sequence for sequence in tested.sequences}
         for sequence in self.sequences:
-            other = names.get(sequence.name.lower()) or contents.get(sequence.fingerprint)
+            other = names.get(canonical(sequence.name)) or contents.get(sequence.fingerprint)
             if other is not None:
                 raise LwdnaError(f"training sequence {sequence.name} is tested as well, as {other.name}")
-        own = [sequence.files for sequence in self.sequences]
-        others = [sequence.files for sequence in tested.sequences]
-        if same := _same_file(map(_probes, own), others) or _same_file(own, map(_probes, others)):
+        own, others = ([file for s in side for file in s.files] for side in (self.sequences, tested.sequences))
+        if same := same_file(own, others):
             raise LwdnaError(f"training frame {same[0]} is tested as well, as {same[1]}")
 
     def sample(self, seed: int, epoch: int, index: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
@@ -103,28 +101,11 @@ class PairSet:
         return tuple(_rough_cut(sequence, frame) for frame in (first, int(random.choice(near))))
 
 
-def _probes(files: tuple[Path, ...]) -> tuple[Path, ...]:
-    """The first, the middle and the last."""
-    return tuple(files[i] for i in sorted({0, len(files) // 2, len(files) - 1})) if files else ()
-
-
-def _same_file(left: Iterable[tuple[Path, ...]], right: Iterable[tuple[Path, ...]]) -> tuple[Path, Path] | None:
-    """Two files of the same content, one of each side. Only files of the same length are read."""
-    by_size: dict[int, list[Path]] = {}
-    for file in chain.from_iterable(right):
-        by_size.setdefault(file.stat().st_size, []).append(file)
-    for file in chain.from_iterable(left):
-        for other in by_size.get(file.stat().st_size, ()):
-            if filecmp.cmp(file, other, shallow=False):
-                return file, other
-    return None
-
-
 def _rough_cut(sequence: Frames, index: int) -> tuple[np.ndarray, np.ndarray]:
     """The surroundings of the target; beyond the frame, its mean colour."""
     frame, box = sequence.frame(index), sequence.boxes[index].astype(np.float64)
     x, y, w, h = to_centre(torch.from_numpy(box)).tolist()
-    half = int(np.ceil(float(context_side(torch.tensor([w, h]))) * SEARCH / EXEMPLAR * _MARGIN / 2))
+    half = int(np.ceil(float(context_side(torch.tensor([w, h]))) * SEARCH / EXEMPLAR * MARGIN / 2))
     left, top = int(x) - half, int(y) - half
     cut = np.empty((2 * half, 2 * half, 3), np.uint8)
     cut[:] = frame[::4, ::4].mean((0, 1)).round()

@@ -20,6 +20,7 @@ from lwdna_core.compare.statistics import item_bootstrap
 from lwdna_core.compare.task import Picture
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.data import Trial, TrialSet
+from tasks.tracking.evaluation.plots import literal
 from tasks.tracking.evaluation.textfiles import Rows, read_rows
 from tasks.tracking.metrics import CURVES, TRACKS, set_name
 from tasks.tracking.result_files import result_file
@@ -76,7 +77,7 @@ def _curves(name: str, protocol: str, kept: Mapping[tuple[str, int], Mapping[tup
                 places, color = np.linspace(0, last, lines.shape[1]), _COLORS[index % 7]
                 if len(lines) > 1:
                     axes.plot(places, lines.T, color=color, linewidth=0.6, alpha=0.45)
-                label = _text(arm) if curve == _PANELS[0][0] else None
+                label = literal(arm) if curve == _PANELS[0][0] else None
                 axes.plot(places, lines.mean(0), "--" if index % 2 else "-", color=color, label=label)
             axes.set(xlabel=below, ylabel=left, xlim=(0, last), ylim=(0, 1))
             axes.grid(color="0.92")
@@ -143,7 +144,7 @@ def _difference(measure: str, name: str, sequences: Sequence[str], table: np.nda
         axes.plot(table.mean(), bottom, "D", color=_COLORS[2], markersize=6)
         if interval is not None:
             axes.hlines(bottom, interval.low, interval.high, color=_COLORS[2], linewidth=2)
-        axes.set_yticks([*places, bottom], [*(_text(sequences[row]) for row in rows), f"all {len(sequences)}"])
+        axes.set_yticks([*places, bottom], [*(literal(sequences[row]) for row in rows), f"all {len(sequences)}"])
         axes.set_ylim(bottom - 0.8, len(rows) - 0.4)
         axes.set_xlabel(f"{called}: LW-DNA minus baseline")
         axes.grid(axis="x", color="0.92")
@@ -219,7 +220,7 @@ def _strip(name: str, seed: int, trials: Sequence[Trial], homes: Mapping[str, Pa
                         axes.add_patch(Rectangle((x, y), w, h, fill=False, color=_OF_ARMS[arm], linewidth=1.2))
                 axes.set(xticks=[], yticks=[], title=f"frame {time + 1}")
                 axes.title.set_fontsize(6)
-            panels[0].set_ylabel(_text(sequence.name), fontsize=7)
+            panels[0].set_ylabel(literal(sequence.name), fontsize=7)
         marks = [Rectangle((0, 0), 1, 1, fill=False, color=color) for color in (_TRUTH, *_OF_ARMS.values())]
         figure.legend(marks, ["truth", *_OF_ARMS], loc="outside lower center", ncols=3, frameon=False)
         written = io.BytesIO()
@@ -241,11 +242,6 @@ def _box(rows: Rows, time: int) -> np.ndarray | None:
     first = int(rows.counts[:time].sum())
     found: np.ndarray = rows.values[first : first + 4]
     return found
-
-
-def _text(name: str) -> str:
-    """A name as matplotlib prints it literally: a dollar sign would begin a formula."""
-    return name.replace("$", r"\$")
 
 
 def _style() -> Any:

@@ -5,8 +5,8 @@ frame. DIR receives boxes.txt, a line x,y,w,h a frame with the first pixel at 1,
 frames with the box drawn: video.mp4, or frames/*.jpg.
 
 INPUT may also be a data set with ground truth (OTB, VOT, GOT-10k, LaSOT): then all its
-sequences are tracked, and DIR receives a folder of result files that `lwdna eval tracking`
-reads. What is there already is not tracked again.
+sequences are tracked (of LaSOT with a testing_set.txt those in it), and DIR receives a folder
+of result files that `lwdna eval tracking` reads. What is there already is not tracked again.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import numpy as np
 
 from lwdna_core.commands.options import count, usable_device
 from lwdna_core.errors import LwdnaError
+from tasks.tracking.evaluation.frame_files import IMAGES, image_files
 
 if TYPE_CHECKING:
     from tasks.tracking.experiments import Tracker
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
 _COLOUR = (213, 94, 0)  # RGB
 
 
@@ -88,12 +88,9 @@ def make_tracker(run_folder: Path, device: str) -> Tracker:
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The images in a folder, or else in its `img` or `color`, in the order of their names."""
-    for home in (folder, folder / "img", folder / "color"):
-        files = sorted(file for file in home.glob("*") if file.suffix.lower() in IMAGES)
-        if files:
-            return files
-    return []
+    """The images in a folder, or else in its `img` or `color`, in the order of their numbers."""
+    homes = (home for home in (folder, folder / "img", folder / "color") if home.is_dir())
+    return next((files for home in homes if (files := image_files(home))), [])
 
 
 def read_video(path: Path) -> tuple[Iterator[np.ndarray], int | None, float]:

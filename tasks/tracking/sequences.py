@@ -120,9 +120,16 @@ def read_image(file: Path) -> np.ndarray:
     import cv2
 
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
-    if image is None:
+    if image is None or not _ends(file):
         raise LwdnaError(f"{file}: not a whole image")
     return np.ascontiguousarray(image[:, :, ::-1])
+
+
+def _ends(file: Path) -> bool:
+    """Whether an image that OpenCV reads has its end: of a JPEG it takes what is there, and makes up the rest."""
+    content = file.read_bytes()
+    # Markers of ITU T.81, table B.1: the image's end after its last scan. A thumbnail in the head has an end as well.
+    return not content.startswith(b"\xff\xd8") or content.rfind(b"\xff\xd9") > content.rfind(b"\xff\xda")
 
 
 _SHAPE = (240, 320)

@@ -50,6 +50,7 @@ class SiamFCTracker:
         scale_penalty: factor on the responses of all scales but the middle one.
         window_influence: share of the cosine window in the response.
         response_up: cells into which one of the response is resampled.
+        search: side of the search image in pixels: 127 and a multiple of the stride of 8. A larger one looks further.
     """
 
     network: nn.Module
@@ -59,6 +60,7 @@ class SiamFCTracker:
     scale_penalty: float = 0.9745
     window_influence: float = 0.176
     response_up: int = 16
+    search: int = SEARCH
 
     def __post_init__(self) -> None:
         self.device = next(self.network.parameters()).device
@@ -88,9 +90,9 @@ class SiamFCTracker:
     def update(self, frame: Tensor) -> Tensor:
         """The box (4) in the next frame, x, y, w, h with 1-based corners, on the device."""
         image = self._load(frame)
-        sides = self._side * self._scales * (SEARCH / EXEMPLAR)
+        sides = self._side * self._scales * (self.search / EXEMPLAR)
         centres = self._centre.expand(self.scale_num, 2)
-        search = crop(image, self._mean, self._first(self.scale_num), centres, sides, SEARCH)
+        search = crop(image, self._mean, self._first(self.scale_num), centres, sides, self.search)
         response = self.network.respond(self._template, search)  # type: ignore[operator]
         side = response.shape[-1] * self.response_up
         response = F.interpolate(response, size=(side, side), mode="bicubic", align_corners=False)[:, 0]
@@ -107,7 +109,7 @@ class SiamFCTracker:
         at = response.argmax()
         cell = torch.stack([at % side, at // side]).float() - (side - 1) / 2
         # upsampled cells -> pixels of the search image -> pixels of the frame
-        self._centre = self._centre + cell * (STRIDE / self.response_up) * sides[best] / SEARCH
+        self._centre = self._centre + cell * (STRIDE / self.response_up) * sides[best] / self.search
         factor = 1 - self.scale_lr + self.scale_lr * self._scales[best]
         new = (self._side * factor).clamp(*self._bounds)
         self._size = self._size * new / self._side

@@ -94,12 +94,14 @@ class SiamRPNTracker:
         penalty_k: how much a change of size or shape costs.
         window_influence: share of the cosine window in the scores.
         lr: how far the size follows the best anchor, 0 to 1.
+        search: see `siamfc.SiamFCTracker`.
     """
 
     network: nn.Module
     penalty_k: float = 0.24
     window_influence: float = 0.5
     lr: float = 0.25
+    search: int = SEARCH
 
     def __post_init__(self) -> None:
         self.device = next(self.network.parameters()).device
@@ -123,8 +125,8 @@ class SiamRPNTracker:
         """The box (4) in the next frame, x, y, w, h with 1-based corners, on the device."""
         image = frame.to(self.device, non_blocking=True)[None].float()
         scale = EXEMPLAR / context_side(self._size)  # pixels of the search image in one of the frame
-        side = (SEARCH / scale)[None]
-        search = crop(image, self._mean, self._first, self._centre[None], side, SEARCH)
+        side = (self.search / scale)[None]
+        search = crop(image, self._mean, self._first, self._centre[None], side, self.search)
         scores, offsets = self.network.respond(self._template, search)  # type: ignore[operator]
         cells = scores.shape[-1]
         if self._anchors is None:

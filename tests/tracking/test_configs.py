@@ -12,7 +12,7 @@ from lwdna_core.compare.config import load_experiment
 from lwdna_core.compare.task import resolve
 from lwdna_core.networks import build_network
 from tasks.tracking import task
-from tasks.tracking.model import tracker_of
+from tasks.tracking.model import SiameseTracker, tracker_of
 from tasks.tracking.siamfc import SiamFCTracker
 
 CONFIGS = sorted(task.configs())
@@ -24,6 +24,7 @@ def test_every_config_loads_and_its_network_takes_its_inputs(name: str) -> None:
     assert experiment.inputs == ((3, 127, 127), (3, 255, 255))
     assert experiment.cfg.train_dataloader.dataset.type in task.datasets
     assert callable(resolve(experiment.cfg.model.loss))
+    SiameseTracker.check(experiment)
     with torch.device("meta"):
         network = build_network(experiment.network, **experiment.options)
         network(*(torch.zeros(1, *shape) for shape in experiment.inputs))
@@ -50,6 +51,17 @@ def test_the_trackers_settings_come_from_the_config() -> None:
         ("tracker=dict(window_inf=0.3)", "unknown key of model.tracker 'window_inf'; near ones: window_influence"),
         ("tracker=dict(scale_lr='fast')", "model.tracker.scale_lr: expected a number such as 0.59, got 'fast'"),
         ("tracker=dict(scale_num=2.5)", "model.tracker.scale_num: expected a number such as 3, got 2.5"),
+        ("tracker=dict(search=300)", "model.tracker.search: expected 127 pixels and a multiple of 8, such as 255"),
+        ("tracker=dict(search=247)", "model.tracker.search: expected 255, what the network is trained on, or more"),
+        ("data_preprocessor=dict(search=0)", "model.data_preprocessor.search: expected 127 pixels and a multiple of 8"),
+        (
+            "data_preprocessor=dict(search=415)",
+            "model.data_preprocessor.search: 415 pixels are more than the pairs show",
+        ),
+        (
+            "data_preprocessor=dict(search=287), tracker=dict(search=287)",
+            "experiment.input: expected [(3, 127, 127), (3, 287, 287)], as model.data_preprocessor.search is 287, got",
+        ),
         ("tracker='tasks.tracking.siamfc:SiamFCTracker'", 'model.tracker: expected dict(type="module:class", ...)'),
     ],
 )
@@ -62,6 +74,17 @@ def test_wrong_settings_are_named_before_any_work(
     assert main(words) == 2 == main([*words, "--dry-run"])
     assert told in capsys.readouterr().err
     assert not (tmp_path / "work").exists()
+
+
+def test_the_input_is_what_the_network_is_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["compare", "tracking", "--work-dir", str(tmp_path / "work"), "--cfg-options"]
+    assert main([*words, "experiment.input=[(3,127,127),(3,287,287)]"]) == 2
+    told = "experiment.input: expected [(3, 127, 127), (3, 255, 255)], as model.data_preprocessor.search is 255"
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "work").exists()
+    base = task.configs()["siamfc_small_composed_short"]
+    (tmp_path / "own.py").write_text(f"_base_ = {str(base)!r}\nmodel = dict(tracker=dict(search=287))\n")
+    SiameseTracker.check(load_experiment("tracking", str(tmp_path / "own.py")))  # pysot: AlexNet is tested with more
 
 
 def test_the_default_is_among_them() -> None:

@@ -16,6 +16,7 @@ from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side
 from tasks.tracking.data import benchmark, stills, videos
 from tasks.tracking.model import PairPreprocessor
 from tasks.tracking.pairs import PairSet
+from tasks.tracking.same_files import same_file
 from tasks.tracking.sequences import Composed
 
 Writer = Callable[..., Path]
@@ -72,19 +73,21 @@ def test_the_two_frames_are_near_each_other() -> None:
     assert max(least) <= 3
 
 
-def test_the_target_is_where_the_boxes_of_a_batch_say() -> None:
+@pytest.mark.parametrize("search", [SEARCH, 287])
+def test_the_target_is_where_the_boxes_of_a_batch_say(search: int) -> None:
     """A red square on gray: its place in the search image against the box that the loss sees."""
     frames = torch.full((4, 3, 300, 300), 90, dtype=torch.uint8)
     frames[:, :, 139:169, 129:169] = torch.tensor([250, 0, 0], dtype=torch.uint8)[:, None, None]
     boxes = torch.tensor([[130.0, 140, 40, 30]]).expand(4, -1)
     torch.manual_seed(0)
     batch = {"exemplar": frames, "exemplar_boxes": boxes, "search": frames, "search_boxes": boxes}
-    prepared = PairPreprocessor(shift=40, scale=0.2, colour=0, blur=0)(batch, training=True)
+    prepared = PairPreprocessor(shift=40, scale=0.2, colour=0, blur=0, search=search)(batch, training=True)
     assert prepared["exemplar"].shape == (4, 3, EXEMPLAR, EXEMPLAR) and prepared["positive"].all()
+    assert prepared["search"].shape == (4, 3, search, search)
     for image, (x, y, w, h) in zip(prepared["search"], prepared["boxes"].tolist(), strict=True):
         red = (image[0] - image[1] > 125).nonzero().float()
         low, high = red.min(0).values, red.max(0).values + 1
-        found = [*((low + high) / 2 - SEARCH / 2).flip(0).tolist(), *(high - low).flip(0).tolist()]
+        found = [*((low + high) / 2 - search / 2).flip(0).tolist(), *(high - low).flip(0).tolist()]
         assert found == pytest.approx([x, y, w, h], abs=1.1)
 
 
@@ -150,6 +153,36 @@ def test_a_tested_sequence_is_not_trained_on(otb: Writer, tmp_path: Path) -> Non
 
     otb("Another", seed=1, split="train").rename(tmp_path / "other" / "Another")
     videos("other", 1).check_disjoint(benchmark("OTB"))
+
+
+def test_names_match_whatever_joins_their_parts(otb: Writer, tmp_path: Path) -> None:
+    otb("Jogging-1", seed=0)
+    (tmp_path / "OTB").rename(tmp_path / "tested")
+    otb("Jogging_1", seed=1)  # other frames, as after another compression
+    with pytest.raises(LwdnaError, match="training sequence Jogging_1 is tested as well, as Jogging-1"):
+        videos("OTB", 1).check_disjoint(benchmark("tested"))
+
+
+def test_a_single_frame_in_common_is_found(otb: Writer, tmp_path: Path) -> None:
+    tested = otb("Moving", seed=0, length=9) / "img"
+    clip = tmp_path / "training" / "Clip"
+    clip.parent.mkdir()
+    otb("Clip", seed=1, length=9, split="train").rename(clip)
+    videos("training", 1).check_disjoint(benchmark("OTB"))
+    shutil.copy(tested / "0007.jpg", clip / "img" / "0003.jpg")
+    with pytest.raises(LwdnaError, match=r"Clip/img/0003.jpg is tested as well, as .*Moving/img/0007.jpg"):
+        videos("training", 1).check_disjoint(benchmark("OTB"))
+
+
+def test_files_are_the_same_only_to_their_last_byte(tmp_path: Path) -> None:
+    def write(name: str, content: bytes) -> Path:
+        (tmp_path / name).write_bytes(content)
+        return tmp_path / name
+
+    left = [write("a", b"1" + b"-" * 1000), write("b", b"2" * 999), write("c", b"")]
+    right = [write("d", b"-" * 1000 + b"1"), write("e", b"-" * 1001), write("f", b"2" * 998)]
+    assert same_file(left, right) is None
+    assert same_file([*left, *left], [*right, write("g", left[0].read_bytes())]) == (left[0], tmp_path / "g")
 
 
 def test_two_sets_may_call_different_sequences_alike(otb: Writer, tmp_path: Path) -> None:

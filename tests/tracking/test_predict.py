@@ -47,6 +47,15 @@ def test_a_folder_of_frames(arm: Path, otb: Writer, tmp_path: Path, capsys: pyte
     assert predict(arm, home, "--init", BOX, "--out", out, "--frames") == 2  # frames are never mixed
 
 
+def test_frames_are_tracked_as_their_numbers_count(arm: Path, otb: Writer, tmp_path: Path) -> None:
+    home, padded, plain = otb("Moving", length=11) / "img", tmp_path / "padded", tmp_path / "plain"
+    assert predict(arm, home, "--init", BOX, "--out", padded, "--frames", "--device", "cpu") == 0
+    for file in home.iterdir():
+        file.rename(home / f"{int(file.stem)}.jpg")  # as `ffmpeg %d.jpg` writes them: by letters, 10 comes before 2
+    assert predict(arm, home, "--init", BOX, "--out", plain, "--frames", "--device", "cpu") == 0
+    assert (plain / "boxes.txt").read_text() == (padded / "boxes.txt").read_text()
+
+
 def test_a_video(arm: Path, tmp_path: Path) -> None:
     made, path, out = Composed("test", 0, 6), tmp_path / "clip.avi", tmp_path / "out"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 12.0, (320, 240))

@@ -158,7 +158,9 @@ def test_one_pass_over_vot_counts_pixels_as_its_annotations(otb: Writer, tmp_pat
     assert values == {"ao/VOT": pytest.approx(found.values["ao"], abs=1e-4)}
 
 
-def test_lasots_own_split_is_kept(otb: Writer, tmp_path: Path) -> None:
+def test_lasots_own_split_is_kept(
+    comparison: Path, otb: Writer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name, seed in (("cat-1", 0), ("cat-2", 1), ("dog-3", 2)):
         made = otb(name, seed=seed)
         home = tmp_path / "LaSOT" / name.partition("-")[0] / name
@@ -172,6 +174,12 @@ def test_lasots_own_split_is_kept(otb: Writer, tmp_path: Path) -> None:
     assert [sequence.name for sequence in tested.sequences] == ["cat-2"]
     assert [sequence.name for sequence in learned.sequences] == ["cat-1", "dog-3"]
     learned.check_disjoint(tested)
+    run, out = str(comparison / "seed0" / "baseline"), tmp_path / "out"
+    assert main(["predict", run, str(tmp_path / "LaSOT"), "--out", str(out), "--device", "cpu"]) == 0
+    assert [file.name for file in (out / NAME).glob("*.txt")] == ["cat-2.txt"]
+    told = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("lwdna eval"))
+    assert main(told.removeprefix("lwdna ").removesuffix(" gives the scores").split()) == 0
+    assert "LaSOT, OPE, convention official: 1 sequence, 4 frames" in capsys.readouterr().out
     (tmp_path / "LaSOT" / "testing_set.txt").write_text("zebra-9\n")
     with pytest.raises(LwdnaError, match=r"no sequence that is in testing_set.txt"):
         benchmark("LaSOT")

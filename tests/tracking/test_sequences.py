@@ -15,7 +15,7 @@ from tasks.tracking.data import benchmark, composed, stills, videos
 from tasks.tracking.evaluation.raster import Regions
 from tasks.tracking.evaluation.regions import FAILED
 from tasks.tracking.experiments import bounding, one_pass, upright, with_resets
-from tasks.tracking.sequences import Composed, frames
+from tasks.tracking.sequences import Composed, frames, read_image
 
 Writer = Callable[..., Path]
 
@@ -36,6 +36,33 @@ def test_a_folder_is_read_as_it_was_written(otb: Writer) -> None:
     assert len(read) == 5
     for index, frame in enumerate(read):  # JPEG changes colours a little; RGB taken for BGR would be far off
         assert np.abs(frame.astype(int) - made.frame(index)).mean() < 6
+
+
+def test_frames_are_read_as_their_numbers_count(otb: Writer) -> None:
+    home = otb("Moving", length=12) / "img"
+    for file in home.iterdir():
+        file.rename(home / f"frame-{int(file.stem)}.jpg")
+    for found in (benchmark("OTB").sequences[0], videos("OTB", pairs=1).sequences[0]):
+        assert [file.stem for file in found.files] == [f"frame-{number}" for number in range(1, 13)]
+
+
+def test_a_cut_jpeg_is_no_whole_image(otb: Writer) -> None:
+    """OpenCV returns what there is of it, and grey below."""
+    file = otb("Moving") / "img" / "0001.jpg"
+    content, whole = file.read_bytes(), read_image(file)
+    for length in (len(content) - 2, len(content) // 2):
+        file.write_bytes(content[:length])
+        with pytest.raises(LwdnaError, match=r"0001.jpg: not a whole image"):
+            read_image(file)
+    file.write_bytes(content + b"what some cameras add")
+    assert (read_image(file) == whole).all()
+    thumbnail = cv2.imencode(".jpg", whole[::8, ::8])[1].tobytes()
+    head = content[:2] + b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    file.write_bytes(head + content[2:])
+    assert (read_image(file) == whole).all()
+    file.write_bytes(head + content[2:-2])  # the end that is left is the thumbnail's
+    with pytest.raises(LwdnaError, match=r"0001.jpg: not a whole image"):
+        read_image(file)
 
 
 def damage_size(home: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 
 from tasks.tracking import siamfc, siamrpn
 from tasks.tracking.evaluation.raster import Regions
-from tasks.tracking.experiments import SKIP, one_pass, upright, with_resets
+from tasks.tracking.experiments import SKIP, Track, Tracker, one_pass, upright, with_resets
 from tasks.tracking.networks.correlation import correlate
 from tasks.tracking.networks.siamfc import STRIDE
 from tasks.tracking.sequences import Composed
@@ -56,13 +58,52 @@ class Moving:
         return "moving"
 
 
-def test_siamfc_follows_the_target() -> None:
-    sequence = Moving()
-    track = one_pass(siamfc.SiamFCTracker(Colours()), sequence)
-    found = np.stack(track.lines)
+def error(track: Track, sequence: Moving) -> float:
+    """The largest distance between the centres, along one axis."""
     centres = lambda boxes: boxes[:, :2] + boxes[:, 2:] / 2  # noqa: E731
-    assert np.abs(centres(found) - centres(sequence.boxes)).max() < 3
+    return float(np.abs(centres(np.stack(track.lines)) - centres(sequence.boxes)).max())
+
+
+@pytest.mark.parametrize("search", [255, 287])
+def test_siamfc_follows_the_target(search: int) -> None:
+    sequence = Moving()
+    track = one_pass(siamfc.SiamFCTracker(Colours(), search=search), sequence)
+    assert error(track, sequence) < 3
     assert track.rows.table(4, "").shape == (len(sequence), 4)
+
+
+class Redness(nn.Module):
+    """Answers as a `SiamRPN` does: an anchor of 64 x 64 pixels is a target as far as it is red."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def template(self, exemplar: Tensor) -> None:
+        return None
+
+    def respond(self, template: None, search: Tensor) -> tuple[Tensor, Tensor]:
+        red = (search[:, :1] > search[:, 1:2]).float()
+        share = nn.functional.avg_pool2d(red, 63, siamrpn.STRIDE)  # 25 x 25 for 255 pixels
+        scores = torch.full((2, len(siamrpn.RATIOS), *share.shape[-2:]), -9.0)
+        scores[0] = 9.0
+        scores[:, 2] = torch.stack([-9 * share[0, 0], 9 * share[0, 0]])
+        return scores[None], torch.zeros(1, 4 * len(siamrpn.RATIOS), *share.shape[-2:])
+
+
+@pytest.mark.parametrize(
+    ("made", "jump"),
+    [
+        (lambda s: siamfc.SiamFCTracker(Colours(), search=s, window_influence=0.0), 31),
+        (lambda s: siamrpn.SiamRPNTracker(Redness(), search=s, window_influence=0.0), 46),
+    ],
+)
+def test_a_larger_search_image_finds_a_target_that_jumps_further(made: Callable[[int], Tracker], jump: int) -> None:
+    """Half the response's reach: 64 pixels of a search image of 255, 80 of 287 (SiamFC); 96 and 112 (SiamRPN++)."""
+    sequence = Moving(4)
+    sequence.boxes[2:, 0] += jump
+    near, far = (error(one_pass(made(search), sequence), sequence) for search in (255, 287))
+    assert far < 4 < near
 
 
 class Stuck:
