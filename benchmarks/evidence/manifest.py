@@ -58,7 +58,7 @@ SEARCHES = (
 CHOOSING = (f"{RESNET8}_fraction{TENTH:g}", "dncnn_small_photos_short")
 DIGITS = "resnet20_digits"
 FRACTIONS = (
-    (RESNET8, "ResNet-8, CIFAR-10", (0.025, 0.05, TENTH, 0.2)),
+    (RESNET8, "ResNet-8, CIFAR-10", (0.025, 0.05, TENTH, 0.2, 0.4)),
     (DIGITS, "ResNet-20, handwritten digits", (0.1, 0.25, 0.5, None)),
 )
 """Config, what it is, and shares of its training set; None: all of it."""
@@ -94,6 +94,7 @@ COMPARISONS = (
         for f in fractions
         if f not in (TENTH if config == RESNET8 else None, None)
     ),
+    Comparison(CLASSIFICATION, RESNET8, "the floor, 20,000 images", ("lwdna-floor0.2",), fraction=0.4),
     # On a GPU: minutes a run as well.
     _large(CLASSIFICATION, "resnet20_cifar10_short", "ResNet-20, CIFAR-10"),
     _large(RESTORATION, "edsr_small_x2_bsds", "EDSR-small x2, BSDS500"),
