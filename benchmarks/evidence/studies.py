@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from benchmarks.evidence import figures
 from benchmarks.evidence.manifest import CRITERIA, FLOORS, FRACTIONS, RESNET8, TENTH, WIDTHS
@@ -27,14 +28,18 @@ from lwdna_core.compare.results import read_json
 from lwdna_core.compare.statistics import ENOUGH, paired_difference
 from lwdna_core.compare.wording import number, plural, share
 
+if TYPE_CHECKING:
+    from benchmarks.evidence.page import Section
+
 MAIN = f"{RESNET8}_fraction{TENTH:g}"
+MORE = f"{RESNET8}_fraction0.4"
 
 
 def studies(sections: Sections, results: Path) -> list[Study]:
     """All studies that have their results."""
     found: list[Callable[[], Study | None]] = [
         lambda: _parts(sections),
-        lambda: _arms(sections, "floor", "The floor", FLOORS),
+        lambda: _arms(sections, "floor", "The floor", FLOORS, MORE),
         lambda: _arms(sections, "criteria", "Criteria against each other", CRITERIA),
         lambda: searches(sections),
         lambda: _arms(sections, "width", "The width of the search", WIDTHS),
@@ -78,11 +83,13 @@ def _parts(sections: Sections) -> Study | None:
     )  # fmt: skip
 
 
-def _arms(sections: Sections, name: str, title: str, arms: Sequence[str]) -> Study | None:
-    """Several arms of one comparison against its baseline, with the groups at their floor and the parameters."""
-    section = sections.get(MAIN)
-    there = [arm for arm in arms if section and arm in section.comparison["arms"]]
-    if section is None or len(there) < 2 or not (rows := differences(section, [(a, a, BASELINE) for a in there])):
+def _arms(sections: Sections, name: str, title: str, arms: Sequence[str], again: str = "") -> Study | None:
+    """Several arms of one comparison against its baseline, with the groups at their floor and the parameters; what of
+    them was looked at `again` in another comparison is told.
+    """
+    section, other = sections.get(MAIN), sections.get(again)
+    rows = _present(section, arms)
+    if section is None or len(rows) < 2:
         return None
     at_floor = {arm: share_at_floor(section, arm) for arm, _ in rows}
     costs = section.comparison["arms"]
@@ -98,12 +105,20 @@ def _arms(sections: Sections, name: str, title: str, arms: Sequence[str]) -> Stu
         + " of the baseline's.",
         resolved_of(rows),
     ]
+    if other is not None and (seen := _present(other, arms)):
+        sentences.append(f"{other.entry.title}: {listed(seen, other.unit)}. {resolved_of(seen)}")
     return Study(
         name,
         title,
         figures.with_shares(rows, section.unit, {"at the floor, %": at_floor, "parameters, %": params}),
         sentences,
     )
+
+
+def _present(section: Section | None, arms: Sequence[str]) -> list[Row]:
+    """Those of the arms that were run, against the baseline."""
+    there = [arm for arm in arms if section and arm in section.comparison["arms"]]
+    return differences(section, [(arm, arm, BASELINE) for arm in there]) if section else []
 
 
 def _fractions(sections: Sections) -> Study | None:
