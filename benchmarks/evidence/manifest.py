@@ -55,6 +55,8 @@ SEARCHES = (
     "lwdna", "lwdna-width1.5", "lwdna-gate", "lwdna-gate-per-mac", "lwdna-batches16",
     "lwdna-equal", "lwdna-gate-equal", "lwdna-gate-per-mac-equal",
 )  # fmt: skip
+CHOSEN = ("baseline", "uniform", "lwdna", "lwdna-gate-equal")
+"""The search that was chosen on the comparisons named next, with what it is held against in others."""
 CHOOSING = (f"{RESNET8}_fraction{TENTH:g}", "dncnn_small_photos_short")
 DIGITS = "resnet20_digits"
 FRACTIONS = (
@@ -80,6 +82,9 @@ COMPARISONS = (
     Comparison(CLASSIFICATION, RESNET8, "the width", WIDTHS, fraction=TENTH),
     Comparison(CLASSIFICATION, RESNET8, "other searches", ("baseline", "uniform", *SEARCHES), 8, TENTH),
     Comparison(RESTORATION, "dncnn_small_photos_short", "other searches", ("baseline", "uniform", *SEARCHES), 8),
+    Comparison(RESTORATION, "edsr_small_x2_photos_short", "the chosen search", CHOSEN, 5),
+    Comparison(CLASSIFICATION, DIGITS, "the chosen search", CHOSEN, 5),
+    Comparison(TRACKING, "siamfc_small_composed_short", "the chosen search", CHOSEN),
     Comparison(CLASSIFICATION, RESNET8, "channels in multiples of 8", ("lwdna-align8",), fraction=TENTH),
     Comparison(
         CLASSIFICATION,

@@ -1,0 +1,14 @@
+"""The task's own config, with an arm of the search that was chosen on other comparisons."""
+
+_base_ = "../../../tasks/restoration/configs/edsr_small_x2_photos_short.py"
+
+experiment = dict(
+    arms=[
+        "baseline",
+        "lwdna",
+        "uniform",
+        "random",
+        "shuffled",
+        dict(name="lwdna-gate-equal", criterion="gate", macs=1.0),
+    ]
+)
