@@ -155,8 +155,8 @@ def mismatch(
     if follower.bounds:
         cutting = ", ".join(f"{b.attribute} of {b.module}" for b in follower.bounds)
         return Mismatch(follower.index, f"something is cut that was whole, by {cutting}", True, follower.bounds)
-    if scaled is not None and other is not None:
-        scaled += other
+    if scaled is not None:
+        scaled += other or ()
     left = [tuple(t.shape) for t in output_tensors(out)]
     if left != graph.trail.outputs:
         message = f"the network puts out {left}, expected {graph.trail.outputs}"

@@ -240,7 +240,7 @@ class Tracer(TorchDispatchMode):
         for path, module in modules.items():
             module.__dict__[COMPILED] = partial(self._call, (path, module), module._call_impl)
 
-    def _call(self, entry: tuple[str, nn.Module], run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def _call(self, entry: tuple[str, nn.Module], run: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         self.modules.append(entry)
         out = run(*args, **kwargs)
         self.modules.pop()

@@ -174,3 +174,27 @@ def test_a_compiled_network_is_analysed_in_eager_mode_and_stays_compiled() -> No
     resized = resize(network, graph, {"0": 5})
     assert network[0]._compiled_call_impl is call
     assert resized(RGB).shape == (1, 2, 8, 8)
+
+
+class Told(nn.Module):
+    """Called with keywords that the engine might use itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = conv(3, 8)
+
+    def forward(self, x: Tensor, *, entry: bool = False, run: bool = False, module: bool = False) -> Tensor:
+        return self.layer(x) if entry and run and module else x
+
+
+class Tells(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.last = Told(), conv(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.inner(x, entry=True, run=True, module=True))
+
+
+def test_keywords_of_a_network_are_its_own() -> None:
+    assert trace(Tells(), RGB).widths == {"inner.layer": 8}
