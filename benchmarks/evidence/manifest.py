@@ -77,7 +77,7 @@ COMPARISONS = (
     Comparison(RESTORATION, "dncnn_small_photos_short", "DnCNN-small, sigma 25, scikit-image's photographs"),
     Comparison(CLASSIFICATION, DIGITS, "ResNet-20, handwritten digits", seeds=5),
     Comparison(TRACKING, "siamfc_small_composed_short", "SiamFC-small, composed sequences"),
-    Comparison(CLASSIFICATION, RESNET8, "the floor", FLOORS, fraction=TENTH),
+    Comparison(CLASSIFICATION, RESNET8, "the floor", FLOORS, 8, TENTH),
     Comparison(CLASSIFICATION, RESNET8, "criteria", CRITERIA, fraction=TENTH),
     Comparison(CLASSIFICATION, RESNET8, "the width", WIDTHS, fraction=TENTH),
     Comparison(CLASSIFICATION, RESNET8, "other searches", ("baseline", "uniform", *SEARCHES), 8, TENTH),

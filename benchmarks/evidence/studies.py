@@ -116,9 +116,8 @@ def _arms(sections: Sections, name: str, title: str, arms: Sequence[str], again:
 
 
 def _present(section: Section | None, arms: Sequence[str]) -> list[Row]:
-    """Those of the arms that were run, against the baseline."""
-    there = [arm for arm in arms if section and arm in section.comparison["arms"]]
-    return differences(section, [(arm, arm, BASELINE) for arm in there]) if section else []
+    """Those of the arms that were run, against the baseline, each over all its seeds."""
+    return [(arm, pair) for arm in arms if section and (pair := section.pair(arm, BASELINE))]
 
 
 def _fractions(sections: Sections) -> Study | None:
