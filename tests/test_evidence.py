@@ -139,3 +139,14 @@ def test_a_search_is_judged_where_it_was_not_chosen(tmp_path: Path) -> None:
     assert f"is {best} ({best} {len(CHOOSING)}, " in text
     assert f"{best} − baseline lies above 0 in 0 (resolved: 0 better, 1 worse)" in text
     assert f"{best} − uniform lies above 0 in 1 (resolved: 1 better, 0 worse)" in text
+
+
+def test_unevenness_is_told_from_which_layers_gain(tmp_path: Path) -> None:
+    for seed in range(12):
+        store.add(tmp_path, NAME, run("baseline", seed, 90.0))
+        for arm, late in (("lwdna", 1), ("shuffled", -1)):  # the same unevenness, to either side
+            wide, narrow = 10 + late * seed, 10 - late * seed
+            groups = [["a", 30, 60, 20 + wide, False], ["b", 30, 60, 20 + narrow, False]]
+            store.add(tmp_path, NAME, run(arm, seed, 90.0 - seed) | {"groups": groups})
+    text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
+    assert "(24 runs): unevenness −1.00, tilt +0.00; the most even third lies at −1.50 points" in text

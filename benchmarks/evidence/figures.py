@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,22 @@ def panels(rows: Sequence[tuple[str, str, Sequence[tuple[str, Mapping[str, Any]]
             bars(axes, shown)
             axes.set_title(title, loc="left", fontsize=9)
             axes.set_xlabel(f"difference, {points(unit)}".rstrip(", "))
+    return svg(drawing)
+
+
+def scatter(clouds: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], x: str) -> bytes:
+    """Differences over `x`, a panel each: (title, unit, points)."""
+    with matplotlib.rc_context(STYLE):
+        drawing = Figure(figsize=(7, 2.6 * math.ceil(len(clouds) / 2)), layout="constrained")
+        panels = drawing.subplots(math.ceil(len(clouds) / 2), 2, squeeze=False).ravel()
+        for axes in panels[len(clouds) :]:
+            axes.remove()
+        for axes, (title, unit, cloud) in zip(panels[: len(clouds)], clouds, strict=True):
+            axes.axhline(0, color="0.7", linewidth=0.8)
+            axes.plot(*zip(*cloud, strict=True), "o", color=NEITHER, markersize=3, alpha=0.6)
+            axes.set_title(title, loc="left", fontsize=8)
+            axes.set_xlabel(x)
+            axes.set_ylabel(f"arm − baseline, {points(unit)}".rstrip(", "))
     return svg(drawing)
 
 

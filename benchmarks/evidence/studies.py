@@ -23,6 +23,7 @@ from benchmarks.evidence.study import (
     resolved_of,
     share_at_floor,
 )
+from benchmarks.evidence.unevenness import unevenness
 from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.results import read_json
 from lwdna_core.compare.statistics import ENOUGH, paired_difference
@@ -42,6 +43,7 @@ def studies(sections: Sections, results: Path) -> list[Study]:
         lambda: _arms(sections, "floor", "The floor", FLOORS, MORE),
         lambda: _arms(sections, "criteria", "Criteria against each other", CRITERIA),
         lambda: searches(sections),
+        lambda: unevenness(sections),
         lambda: _arms(sections, "width", "The width of the search", WIDTHS),
         lambda: _fractions(sections),
         lambda: _start(sections),

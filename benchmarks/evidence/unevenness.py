@@ -1,0 +1,64 @@
+"""Why searches lose: how unevenly a configuration spreads its widths, against what it scores."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, pstdev
+
+from scipy.stats import spearmanr
+
+from benchmarks.evidence import figures
+from benchmarks.evidence.study import Sections, Study
+from lwdna_core.compare.arms import BASELINE
+from lwdna_core.compare.wording import number, places, points
+
+_ENOUGH = 20  # runs
+
+
+def unevenness(sections: Sections) -> Study | None:
+    """All runs of all arms against the baseline's of their seed, over the unevenness and the tilt of their widths."""
+    clouds, shown = [], []
+    for section in sections.values():
+        arms, metric = section.comparison["arms"], section.comparison["primary"]
+        base = arms.get(BASELINE, {"metrics": {metric: {"values": {}}}})["metrics"][metric]["values"]
+        rows = [
+            (*_spread([math.log(found / baseline) for _, baseline, _, found, _ in run["groups"]]),
+             run["metrics"][metric] - base[str(run["seed"])])
+            for run in section.runs if run["arm"] != BASELINE and base.get(str(run["seed"])) is not None
+        ]  # fmt: skip
+        if len(rows) < _ENOUGH:
+            continue
+        uneven, tilts, scores = zip(*rows, strict=True)
+        clouds.append((section.entry.title, section.unit, list(zip(uneven, scores, strict=True))))
+        ordered = [score for _, _, score in sorted(rows)]
+        third, unit = len(ordered) // 3, section.unit
+        even, most = (number(fmean(part), places(unit), sign=True) for part in (ordered[:third], ordered[-third:]))
+        shown.append(
+            f"{section.entry.title} ({len(rows)} runs): unevenness {number(_rank(uneven, scores), 2, sign=True)}, "
+            f"tilt {number(_rank(tilts, scores), 2, sign=True)}; the most even third lies at {even} {points(unit)}, "
+            f"the most uneven at {most}"
+        )
+    if not clouds:
+        return None
+    return Study(
+        "unevenness", "Which layers, or how unevenly?", figures.scatter(clouds, "unevenness of the widths"),
+        [
+            "Every run of every arm, with fewer MACs or as many, against the baseline of its seed: over the unevenness "
+            "of its widths (the standard deviation over the groups of the logarithm of their share of the baseline's "
+            "channels) and over their tilt (its slope from the first group to the last: above 0, late ones gain).",
+            "Rank correlation with the difference to the baseline: " + "; ".join(shown) + ".",
+            "Where unevenness correlates negatively and tilt hardly, unequal widths cost, whichever layers gain by "
+            "them. (Runs of one seed share their baseline, so the numbers have no intervals.)",
+        ],
+    )  # fmt: skip
+
+
+def _spread(logs: list[float]) -> tuple[float, float]:
+    """Standard deviation of the groups' logarithms, and their least-squares slope over places from -1/2 to 1/2."""
+    places_of = [i / max(1, len(logs) - 1) - 0.5 for i in range(len(logs))]
+    square = sum(place * place for place in places_of)
+    return pstdev(logs), sum(map(math.prod, zip(places_of, logs, strict=True))) / square if square else 0.0
+
+
+def _rank(x: tuple[float, ...], y: tuple[float, ...]) -> float:
+    return float(spearmanr(x, y).statistic)
