@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import random
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TypeGuard
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -20,6 +22,7 @@ from lwdna_core.shrink.provenance import COMPILED, Tracer
 from lwdna_core.shrink.record import Decisions, Record
 
 Inputs = Tensor | tuple[Any, ...] | Mapping[str, Any]
+_CONTAINERS = frozenset((list, dict, set, OrderedDict, defaultdict, deque))
 
 
 def as_call(inputs: Inputs) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -70,11 +73,18 @@ class Subject:
         return [(d, d.copy()) for m in self.modules.values() for d in (m.__dict__, m._parameters, m._buffers)]
 
     @cached_property
-    def _lists(self) -> list[tuple[list[Any], list[Any]]]:
-        every = [
-            m.__dict__ for m in self.modules.values() if not m.__class__.__module__.startswith("torch.nn.modules.")
-        ]
-        return [(v, v[:]) for own in every for k, v in own.items() if v.__class__ is list and k[0] != "_"]
+    def _containers(self) -> list[tuple[Any, Any]]:
+        """What a forward or a hook may fill: a cache, a list of features."""
+        every = [m.__dict__ for m in self.modules.values()]
+        left = [v for own in every for k, v in own.items() if k[0] != "_" and v.__class__ in _CONTAINERS]
+        found: dict[int, tuple[Any, Any]] = {}
+        while left:
+            held = left.pop()
+            if id(held) not in found:
+                found[id(held)] = held, held.copy()
+                inside = held.values() if isinstance(held, dict) else held
+                left += [v for v in inside if v.__class__ in _CONTAINERS]
+        return list(found.values())
 
     @cached_property
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -86,7 +96,7 @@ class Subject:
 
         `torch.func.functional_call` does the same but for modules registered under two names, which it leaves broken.
         """
-        held, lists = self._held, self._lists  # before anything is changed
+        held, containers = self._held, self._containers  # before anything is changed
         try:
             for own in self._own:
                 for name, t in own.items():
@@ -98,8 +108,9 @@ class Subject:
                 if now or kept:
                     now.clear()
                     now.update(kept)
-            for now_list, entries in lists:
-                now_list[:] = entries
+            for now, kept in containers:
+                now.clear()
+                (now.update if isinstance(now, (dict, set)) else now.extend)(kept)
 
 
 def _named_modules(m: nn.Module, path: str, found: dict[str, Any], seen: set[int]) -> dict[str, Any]:
@@ -154,6 +165,8 @@ def run_forward(
     args, kwargs = as_call(inputs)
     if device:
         args, kwargs = tree_map_only(Tensor, lambda t: t.detach().to(device), (args, kwargs))
+    else:
+        args, kwargs = tree_map_only(Tensor, lambda t: t.detach().clone(), (args, kwargs))
     if isinstance(mode, Tracer):
         for t in tree_leaves((args, kwargs)):
             if isinstance(t, Tensor):
@@ -194,14 +207,16 @@ def _same_randomness() -> Iterator[None]:
     """Stochastic depth and the like take the same path in every run, and the caller's generators go on undisturbed."""
     # torch.manual_seed and fork_rng would also look at devices that are yet to be used
     used = [torch.default_generator, *(torch.cuda.default_generators if torch.cuda.is_initialized() else ())]
-    python, states = random.getstate(), [generator.get_state() for generator in used]
+    python, numbers, states = random.getstate(), np.random.get_state(), [g.get_state() for g in used]
     random.seed(0)
+    np.random.seed(0)
     for generator in used:
         generator.manual_seed(0)
     try:
         yield
     finally:
         random.setstate(python)
+        np.random.set_state(numbers)
         for generator, state in zip(used, states, strict=True):
             generator.set_state(state)
 

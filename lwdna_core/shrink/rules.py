@@ -82,7 +82,8 @@ def elementwise(tracer: Tracer, op: Op) -> None:
                 _literal(tracer, op, t, met)
         for view in views:
             label_view(tracer, view, met)
-    widest = max(views, key=lambda v: v.proxy.numel(), default=None)
+    known = list(tracer.record.shapes) if len(views) > 1 else []  # parameters first: the weight, not its mask
+    widest = max(views, key=lambda v: (v.proxy.numel(), -known.index(v.name) if known else 0), default=None)
     if widest and widest.proxy.numel() == target.numel() and all(tracer.view_of(t) for t, _ in shadows):
         tracer.shadows[target] = widest  # a weight, scaled, masked or standardised
         shapes = tracer.record.shapes

@@ -99,10 +99,12 @@ def find(
         wide = {n: size if n in pinned else max(size, round(size * width)) for n, size in baseline.widths.items()}
         pinned |= {n: f"narrower than align={align}" for n, size in wide.items() if size < align and n not in pinned}
         wide |= {n: baseline.widths[n] for n in pinned}
-        widened = resize(network, baseline, wide, initialise=True).train()
+        widened = resize(network, baseline, wide, initialise=True)
         if not any(p.requires_grad for p in widened.parameters()):  # a network for inference
             widened.requires_grad_(True)
-        graph = trace(widened, example_inputs)
+        graph = trace(widened, example_inputs)  # in the network's own mode, as the baseline: costs may depend on it
+        modes = {m: m.training for m in widened.modules()}
+        widened.train()
         if lost := [n for n in baseline.widths if n not in graph.widths]:
             raise TraceError(f"{', '.join(lost)}: free in the baseline, frozen when widened; freeze these groups")
         own = [g for g in graph.groups if g.name in baseline.widths]  # what only the widened trace knows stays as it is
@@ -119,6 +121,8 @@ def find(
             loss = _in_either_layout(loss, counter)
         with counter:
             scores = CRITERIA[criterion](widened, graph, batches, loss, Settings(embedding, classifier, seed))
+    for m, mode in modes.items():
+        m.training = mode
     for name, score in scores.values.items():
         if not np.isfinite(score).all():
             raise LossError(
@@ -129,7 +133,7 @@ def find(
     )
     widths = {name: len(kept) for name, kept in chosen.kept.items()}
     if receive is not None:
-        receive(resize(plain(widened), graph, chosen.kept))
+        receive(resize(plain(widened), graph, chosen.kept).train())
     spent = SearchCost(round(time.perf_counter() - started, 3), scores.batches, _macs(counter))
     optional = {"floors": dict(floors or {}), "ceilings": dict(ceilings or {}), "freeze": list(freeze)}
     return ChannelConfig(

@@ -123,7 +123,7 @@ def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
             kind = type(held)
             if kind in _ATOMS or (kind is tuple and _ATOMS.issuperset(map(type, held))):
                 continue
-            if not held and kind in _CONTAINERS:
+            if kind in _CONTAINERS and not held:
                 state[name] = kind()
             elif kind is list and _ATOMS.issuperset(map(type, held)):
                 state[name] = memo.setdefault(id(held), held[:])
@@ -133,6 +133,8 @@ def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
                     n: copy.deepcopy(held[n], memo) if v is None and held[n] is not None else v
                     for n, v in known.items()
                 }
+            elif isinstance(held, Tensor) and not held.is_leaf:  # computed by a hook, which computes it anew
+                state[name] = held.detach().clone()
             else:
                 state[name] = copy.deepcopy(held, memo)
         memo[id(m)].__setstate__(state)
@@ -200,6 +202,8 @@ def _index(graph: ChannelGraph, token: Tokens, kept: list[np.ndarray]) -> np.nda
 def _follow(module: nn.Module) -> None:
     """A module's own attributes, from the shapes of its tensors."""
     weight = module._parameters.get("weight")
+    for name in ("weight_v", "weight_orig"):  # hooks of weight_norm, spectral_norm and prune; `weight` is of before
+        weight = module._parameters.get(name) if weight is None else weight
     weight = getattr(module, "weight", None) if weight is None else weight  # parametrized
     if isinstance(module, nn.modules.batchnorm._NormBase):
         own = next((t for t in (weight, module.running_mean) if t is not None), None)

@@ -1,8 +1,11 @@
 """What the engine must leave alone, and where it must say that it cannot know."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
+from torch.utils.flop_counter import FlopCounterMode
 
 from lwdna_core.shrink import LossError, find, resize, trace
 
@@ -198,3 +201,86 @@ class Tells(nn.Module):
 
 def test_keywords_of_a_network_are_its_own() -> None:
     assert trace(Tells(), RGB).widths == {"inner.layer": 8}
+
+
+class Fills(nn.Module):
+    """Fills a dict of its own and a list of a layer's, holds arrays, and draws by numpy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = conv(3, 8), conv(8, 2)
+        self.mean, self.deviation = torch.rand(3), np.ones(3)
+        self.grids: dict[tuple[int, ...], list[Tensor]] = {}
+        self.first.seen = []
+        self.first.register_forward_hook(lambda module, args, out: module.seen.append(out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(x)
+        grid = self.grids.setdefault(tuple(x.shape), [torch.ones(1, device=x.device)])
+        return self.last(y.relu() if np.random.rand() < 0.5 else y.sigmoid()) * grid[0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_a_forward_remembers_and_draws_is_put_back(seed: int) -> None:
+    network = Fills()
+    np.random.seed(seed)
+    state = np.random.get_state()[1].copy()
+    graph = trace(network, RGB)
+    resized = resize(network, graph, {"first": 5})
+    assert (np.random.get_state()[1] == state).all()
+    assert network.grids == {} == resized.grids and network.first.seen == [] == resized.first.seen
+    assert network(RGB).shape == resized(RGB).shape == (1, 2, 8, 8)
+
+
+class Looks(nn.Module):
+    """Needs real values, and works on its input in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = conv(3, 8), conv(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.first(x.mul_(2.0 if float(x.detach().sum()) > 0 else 3.0)))
+
+
+def test_the_example_is_not_changed() -> None:
+    x = torch.ones(1, 3, 8, 8)
+    assert trace(Looks(), x).device is None
+    assert torch.equal(x, torch.ones(1, 3, 8, 8))
+
+
+class Auxiliary(nn.Module):
+    """Another head in training, which costs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last, self.head = conv(3, 8), conv(8, 2), nn.Sequential(conv(8, 32), conv(32, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(x)
+        return self.last(y) + self.head(y) if self.training else self.last(y)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_budget_is_of_the_mode_that_the_network_came_in(training: bool) -> None:
+    network = Auxiliary().train(training)
+    config = find(network, RGB, batches(), power, macs=0.9)
+    counts = []
+    for counted in (network, config.apply(network)):
+        with FlopCounterMode(display=False) as counter:
+            counted.train(training)(RGB)
+        counts.append(counter.get_total_flops() // 2)
+    assert counts == [config.baseline.macs, config.found.macs]
+    assert 0.8 < counts[1] / counts[0] <= 0.9
+
+
+def test_a_pruned_network_can_be_resized() -> None:
+    network = nn.Sequential(conv(3, 8), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=8), nn.ReLU(), conv(8, 2))
+    for layer in (network[0], network[4]):
+        prune.random_unstructured(layer, "weight", 0.3)
+    graph = trace(network, RGB)
+    assert graph.widths == {"0": 8}
+    resized = resize(network, graph, {"0": [0, 2, 5]})
+    assert (resized[0].out_channels, resized[2].groups, resized[4].in_channels) == (3, 3, 3)
+    network[4].weight_mask[:, [1, 3, 4, 6, 7]] = 0
+    assert torch.allclose(network(RGB + 1), resized(RGB + 1), atol=1e-5)
