@@ -26,8 +26,8 @@ def unevenness(sections: Sections) -> Study | None:
              run["metrics"][metric] - base[str(run["seed"])])
             for run in section.runs if run["arm"] != BASELINE and base.get(str(run["seed"])) is not None
         ]  # fmt: skip
-        if len(rows) < _ENOUGH:
-            continue
+        if len(rows) < _ENOUGH or any(len(set(column)) < 2 for column in zip(*rows, strict=True)):
+            continue  # or without a difference that could correlate
         uneven, tilts, scores = zip(*rows, strict=True)
         clouds.append((section.entry.title, section.unit, list(zip(uneven, scores, strict=True))))
         ordered = [score for _, _, score in sorted(rows)]
