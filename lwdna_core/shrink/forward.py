@@ -8,6 +8,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -22,6 +23,7 @@ from lwdna_core.shrink.provenance import COMPILED, Tracer
 from lwdna_core.shrink.record import Decisions, Record
 
 Inputs = Tensor | tuple[Any, ...] | Mapping[str, Any]
+_EVERY = tuple(vars(nn.Module()))
 _CONTAINERS = frozenset((list, dict, set, OrderedDict, defaultdict, deque))
 
 
@@ -75,8 +77,7 @@ class Subject:
     @cached_property
     def _containers(self) -> list[tuple[Any, Any]]:
         """What a forward or a hook may fill: a cache, a list of features."""
-        every = [m.__dict__ for m in self.modules.values()]
-        left = [v for own in every for k, v in own.items() if k[0] != "_" and v.__class__ in _CONTAINERS]
+        left = [v for m in self.modules.values() for v in _extra(m.__dict__) if v.__class__ in _CONTAINERS]
         found: dict[int, tuple[Any, Any]] = {}
         while left:
             held = left.pop()
@@ -111,6 +112,12 @@ class Subject:
             for now, kept in containers:
                 now.clear()
                 (now.update if isinstance(now, (dict, set)) else now.extend)(kept)
+
+
+def _extra(own: dict[str, Any]) -> Iterator[Any]:
+    """What a module holds besides what every module has, which stands first where nothing was set before it."""
+    first = next(iter(own), None) == _EVERY[0]
+    return islice(own.values(), len(_EVERY), None) if first else (v for k, v in own.items() if k not in _EVERY)
 
 
 def _named_modules(m: nn.Module, path: str, found: dict[str, Any], seen: set[int]) -> dict[str, Any]:
