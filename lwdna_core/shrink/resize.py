@@ -53,21 +53,21 @@ def resize(network: nn.Module, graph: ChannelGraph, widths: Widths, *, initialis
     return result
 
 
-def _kept(graph: ChannelGraph, widths: Widths) -> dict[str, list[int]]:
+def _kept(graph: ChannelGraph, widths: Widths) -> dict[str, np.ndarray]:
     """For every group, which of its elements each new channel comes from; new ones repeat the old in order."""
     check_names(widths, [g.name for g in graph.groups])
-    kept = {}
+    kept: dict[str, np.ndarray] = {}
     for g in graph.groups:
         wanted = widths.get(g.name, g.size)
         if isinstance(wanted, (int, np.integer)):
             if wanted < 1:
                 raise ResizeError(f"group {g.name!r} cannot have {wanted} channels, only 1 or more")
-            kept[g.name] = [i % g.size for i in range(int(wanted))]
+            kept[g.name] = np.arange(wanted) % g.size if wanted > g.size else np.arange(wanted)
         else:
             elements = [int(i) for i in wanted]
             if not elements or len(set(elements)) < len(elements) or min(elements) < 0 or max(elements) >= g.size:
                 raise ResizeError(
                     f"group {g.name!r} has elements 0 to {g.size - 1}; each may be kept once, got {elements}"
                 )
-            kept[g.name] = elements
+            kept[g.name] = np.array(elements)
     return kept

@@ -64,7 +64,7 @@ class Plan:
 
 
 @torch.no_grad()
-def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[int]]) -> Subject:
+def rebuild(subject: Subject, graph: ChannelGraph, kept: Mapping[str, Sequence[int] | np.ndarray]) -> Subject:
     """A copy in which every group keeps these elements, in this order; without a check."""
     plan = Plan(subject, graph, {name: len(k) for name, k in kept.items()})
     lists = [np.asarray(kept[g.name]) for g in graph.groups]
