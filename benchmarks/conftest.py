@@ -58,6 +58,15 @@ def cpu_seconds() -> Callable[[Callable[[], object]], float]:
     return measure
 
 
+CONFIG = """
+_base_ = {base!r}
+train_dataloader = dict(batch_size={batch})
+train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=1)
+param_scheduler = [dict(type="MultiStepLR", milestones=[150, 225])]
+custom_hooks = [dict(type={hook!r}, steps={steps})]
+"""
+
+
 @pytest.fixture
 def cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Writes CIFAR-10's files with at least so many random images for training."""
@@ -72,3 +81,21 @@ def cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], 
         monkeypatch.setenv("LWDNA_DATA", str(tmp_path))
 
     return write
+
+
+@pytest.fixture
+def train_resnet20(cifar10: Callable[[int], None], tmp_path: Path) -> Callable[..., None]:
+    """Trains ResNet-20 through `lwdna compare` for so many rounds of steps, on random images, under a registered hook
+    that is told the steps of a round; more words go to the command.
+    """
+    from lwdna_core.cli import main
+    from lwdna_core.compare.task import find_task
+
+    def train(hook: str, batch: int, steps: int, rounds: int, *words: str) -> None:
+        cifar10(batch * steps * rounds)
+        base, config = find_task("classification").configs()["resnet20_cifar10"], tmp_path / "run.py"
+        config.write_text(CONFIG.format(base=str(base), hook=hook, batch=batch, steps=steps))
+        arms = ["--arms", "baseline", "--seeds", "1", "--work-dir", str(tmp_path / "out")]
+        assert main(["compare", "classification", str(config), *arms, *words]) == 0
+
+    return train

@@ -24,8 +24,6 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lwdna_core.cli import main
-from lwdna_core.compare.task import find_task
 from lwdna_core.data.resident import ResidentSet
 from tasks.classification.data.decode import random_box
 from tasks.classification.data.folders import image_folder
@@ -226,28 +224,14 @@ class Rounds(Hook):  # type: ignore[misc]
             self.began = now
 
 
-CONFIG = """
-_base_ = {base!r}
-train_dataloader = dict(batch_size={batch})
-train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=1)
-param_scheduler = [dict(type="MultiStepLR", milestones=[150, 225])]
-custom_hooks = [dict(type="Rounds", steps={steps})]
-"""
 WAYS = ((), ("--amp", "bfloat16"), ("--compile",), ("--amp", "bfloat16", "--compile"))
 
 
 @pytest.mark.parametrize("how", WAYS if DEVICE.type == "cuda" else WAYS[:1], ids=lambda how: " ".join(how) or "float32")
-def test_a_run(
-    how: tuple[str, ...], cifar10: Callable[[int], None], tmp_path: Path, report: Callable[..., None]
-) -> None:
+def test_a_run(how: tuple[str, ...], train_resnet20: Callable[..., None], report: Callable[..., None]) -> None:
     """Training as users have it: the runner with its hooks, seeds and augmentation."""
     rounds, steps = (20, 100) if DEVICE.type == "cuda" else (5, 2)
-    cifar10(BATCH * steps * (rounds + 2))
-    base = find_task("classification").configs()["resnet20_cifar10"]
-    config = tmp_path / "run.py"
-    config.write_text(CONFIG.format(base=str(base), batch=BATCH, steps=steps))
-    words = ["compare", "classification", str(config), "--arms", "baseline", "--seeds", "1", "--device", DEVICE.type]
-    assert main([*words, "--work-dir", str(tmp_path / "out"), *how]) == 0
+    train_resnet20("Rounds", BATCH, steps, rounds + 2, "--device", DEVICE.type, *how)
     speeds = [BATCH * steps / seconds for seconds in Rounds.seconds[2:]]  # two warm up
     speed, wanted = statistics.median(speeds), 25_000 if DEVICE.type == "cuda" else None
     name = f"{DEVICE.type}, {' '.join(how) or 'float32'}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,6 @@ import torch.nn.functional as F
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, MODELS
 
-from lwdna_core.cli import main
-from lwdna_core.compare.task import find_task
 from lwdna_core.latency import paired_ratio
 from lwdna_core.networks import build_network
 
@@ -84,15 +81,6 @@ def bare_steps(runner: Any, device: torch.device) -> Iterator[None]:
             yield
 
 
-CONFIG = """
-_base_ = {base!r}
-train_dataloader = dict(batch_size={batch})
-train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=1)
-param_scheduler = [dict(type="MultiStepLR", milestones=[150, 225])]
-custom_hooks = [dict(type="BareLoopInTurn", steps={steps})]
-"""
-
-
 CPU = pytest.param("cpu", 64, 2, 0.95, id="cpu")
 GPU = pytest.param(
     "cuda", 128, 100, 0.9, id="cuda-bf16",
@@ -106,16 +94,11 @@ def test_harness(
     batch: int,
     steps: int,
     wanted: float,
-    cifar10: Callable[[int], None],
-    tmp_path: Path,
+    train_resnet20: Callable[..., None],
     report: Callable[..., None],
 ) -> None:
-    cifar10(batch * steps * (ROUNDS + WARM_UP))
-    base = find_task("classification").configs()["resnet20_cifar10"]
-    config = tmp_path / "harness.py"
-    config.write_text(CONFIG.format(base=str(base), batch=batch, steps=steps))
-    words = ["compare", "classification", str(config), "--arms", "baseline", "--seeds", "1", "--device", device]
-    assert main([*words, "--work-dir", str(tmp_path / "out"), *["--amp", "bfloat16"][: 2 * (device == "cuda")]]) == 0
+    precision = ("--amp", "bfloat16") if device == "cuda" else ()
+    train_resnet20("BareLoopInTurn", batch, steps, ROUNDS + WARM_UP, "--device", device, *precision)
     harness, bare = zip(*BareLoopInTurn.seconds[WARM_UP:], strict=True)
     assert len(harness) >= ROUNDS
     found = paired_ratio(bare, harness)  # the harness's speed over the bare loop's
