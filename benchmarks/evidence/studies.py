@@ -176,7 +176,7 @@ def _start(sections: Sections) -> Study | None:
 def _align(sections: Sections) -> Study | None:
     section = sections.get(MAIN)
     latency = Path(__file__).parents[1] / "results" / "latency.json"
-    rows = [(arm, p) for arm in (LWDNA, "lwdna-align8") if section and (p := section.pair(arm, BASELINE))]
+    rows = _present(section, (LWDNA, "lwdna-align8"))
     if section is None or len(rows) < 2 or not latency.exists():
         return None
     ratios = read_json(latency)["ratios"]
