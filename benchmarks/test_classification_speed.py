@@ -175,7 +175,7 @@ def waiting(batches: Batches, step: Callable[[Tensor, Tensor], None], count: int
 
 
 def test_data_paths(report: Callable[..., None]) -> None:
-    rounds, batches_a_round, steps = (20, 100, 50) if DEVICE.type == "cuda" else (5, 10, 2)
+    rounds, batches_a_round, steps = (10, 100, 50) if DEVICE.type == "cuda" else (5, 10, 2)
     step = trainer()
     running = {name: path() for name, path in PATHS.items()}
     measured: dict[str, list[tuple[float, float, float]]] = {name: [] for name in PATHS}

@@ -60,7 +60,7 @@ class ImagePreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         labels = data["labels"].to(self.device, non_blocking=True)
         if training:
             images = self._crop(images)
-        images = images.float().div(255)
+        images = images.div(255)
         if training:
             images = self.colour(images)
         images = images.sub_(self.mean).div_(self.std)
@@ -75,14 +75,16 @@ class ImagePreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         rows, columns = (side + 2 * self.pad - self.size + 1 for side in (height, width))  # places for a crop
         if rows < 1 or columns < 1:
             raise LwdnaError(f"images of {height} x {width}, padded by {self.pad}, have no crop of size {self.size}")
-        x, y = (draw(count).mul_(places).long() for places in (columns, rows))
-        mirrored = draw(count) < 0.5 if self.flip else torch.zeros(count, dtype=torch.bool)
-        x, y, mirrored = _sent(torch.stack([x, y, mirrored]), images.device)[:, :, None]
+        x, y = (draw(count).mul_(places).long()[:, None] for places in (columns, rows))
+        mirrored = draw(count)[:, None] < 0.5 if self.flip else torch.zeros(count, 1, dtype=torch.bool)
         if rows == columns == 1:
-            return torch.where(mirrored[..., None, None] == 1, images.flip(3), images) if self.flip else images
-        steps = torch.arange(self.size, device=images.device)
-        across = torch.where(mirrored == 1, self.size - 1 - steps, steps) + x
+            chosen = _sent(mirrored, images.device)[..., None, None]
+            return torch.where(chosen, images.flip(3), images) if self.flip else images
+        steps = torch.arange(self.size)
+        across = torch.where(mirrored, self.size - 1 - steps, steps) + x
         down = (steps + y) * (width + 2 * self.pad)
+        # drawn and worked out on the CPU, since a GPU takes longer to start an operation than these numbers take
+        down, across = _sent(torch.stack([down, across]), images.device)
         places = (down[:, :, None] + across[:, None, :]).view(count, 1, -1).expand(-1, channels, -1)
         picked = F.pad(images, (self.pad,) * 4).flatten(2).gather(2, places)
         return picked.view(count, channels, self.size, self.size)
