@@ -61,10 +61,11 @@ def cpu_seconds() -> Callable[[Callable[[], object]], float]:
 CONFIG = """
 _base_ = {base!r}
 train_dataloader = dict(batch_size={batch})
-train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=1)
+train_cfg = dict(by_epoch=True, max_epochs={epochs}, val_interval={epochs})
 param_scheduler = [dict(type="MultiStepLR", milestones=[150, 225])]
 custom_hooks = [dict(type={hook!r}, steps={steps})]
 """
+IMAGES = 50_000  # in an epoch, at most
 
 
 @pytest.fixture
@@ -85,16 +86,18 @@ def cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], 
 
 @pytest.fixture
 def train_resnet20(cifar10: Callable[[int], None], tmp_path: Path) -> Callable[..., None]:
-    """Trains ResNet-20 through `lwdna compare` for so many rounds of steps, on random images, under a registered hook
-    that is told the steps of a round; more words go to the command.
+    """Trains ResNet-20 through `lwdna compare` for at least so many rounds of steps, on random images, under a
+    registered hook that is told the steps of a round; more words go to the command. An epoch has whole rounds.
     """
     from lwdna_core.cli import main
     from lwdna_core.compare.task import find_task
 
     def train(hook: str, batch: int, steps: int, rounds: int, *words: str) -> None:
-        cifar10(batch * steps * rounds)
+        at_once = min(rounds, IMAGES // (batch * steps))  # rounds of an epoch
+        cifar10(batch * steps * at_once)
         base, config = find_task("classification").configs()["resnet20_cifar10"], tmp_path / "run.py"
-        config.write_text(CONFIG.format(base=str(base), hook=hook, batch=batch, steps=steps))
+        epochs = -(-rounds // at_once)
+        config.write_text(CONFIG.format(base=str(base), hook=hook, batch=batch, steps=steps, epochs=epochs))
         arms = ["--arms", "baseline", "--seeds", "1", "--work-dir", str(tmp_path / "out")]
         assert main(["compare", "classification", str(config), *arms, *words]) == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -103,13 +104,15 @@ def test_the_command_runs_what_is_missing_and_no_more(
 ) -> None:
     entry = Comparison("classification", NAME, "digits", ("baseline", "lwdna"), seeds=1)
     absent = Comparison("classification", "resnet20_cifar100_short", "no data")
-    monkeypatch.setattr(command, "COMPARISONS", (absent, entry))
+    # what two entries of a protocol want is run once
+    monkeypatch.setattr(command, "COMPARISONS", (absent, dataclasses.replace(entry, arms=("baseline",)), entry))
     monkeypatch.setenv("LWDNA_DATA", str(tmp_path / "nothing"))
     words = ["evidence", "--max-steps", "1", "--parallel", "1", "--device", "cpu", "--work-dir", str(tmp_path / "work")]
     monkeypatch.setattr("sys.argv", words)
     assert command.main() == 0
     printed = capsys.readouterr().out
     assert "resnet20_cifar100_short: left out: " in printed and "0 runs are left" in printed
+    assert printed.count("baseline: accuracy") == 1
     kept = store.load(tmp_path / "work" / "results", NAME)
     assert sorted(arm for _, arm, _ in kept) == ["baseline", "lwdna"]
     assert command.main() == 0

@@ -101,7 +101,8 @@ def _missing(
 ) -> list[Work]:
     """The work that is left. A comparison whose data are not there is named and left out."""
     machine = environment(device)["device"]
-    work = []
+    work: list[Work] = []
+    asked: set[tuple[str, str, int]] = set()  # by an entry before, of the same protocol
     for comparison in chosen:
         request = Request(
             comparison.task, Recipe(comparison.source, (), args.max_steps, comparison.fraction),
@@ -118,6 +119,9 @@ def _missing(
         wanted = [run for run in make_grid(request, experiment, protocol) if (protocol, run.arm, run.seed) not in there]
         runs = []
         for run in wanted:
+            if (run.fingerprint, run.arm, run.seed) in asked:
+                continue
+            asked.add((run.fingerprint, run.arm, run.seed))
             if (run.folder / "result.json").exists():  # a command that was ended before it could keep it
                 store.add(results, comparison.name, store.record(run.folder))
             else:

@@ -122,7 +122,7 @@ class PatchLoader:
             unit = scale if name == "targets" else 1
             side = data.size if name == "targets" else data.size // scale
             patches = store.patches(images[own], unit * tops[own], unit * lefts[own], side)
-            if patches.device != self.device:  # mapped from a file
+            if patches.device.type != self.device.type:  # mapped from a file
                 patches = (patches.pin_memory() if self.device.type == "cuda" else patches).to(
                     self.device, non_blocking=True
                 )
