@@ -228,7 +228,8 @@ class Rounds(Hook):  # type: ignore[misc]
             self.began = now
 
 
-WAYS = ((), ("--amp", "bfloat16"), ("--compile",), ("--amp", "bfloat16", "--compile"))
+BFLOAT16, GRAPHS = ("--amp", "bfloat16"), ("--compile", "reduce-overhead")
+WAYS = ((), BFLOAT16, GRAPHS, (*BFLOAT16, *GRAPHS))
 
 
 @pytest.mark.parametrize("how", WAYS if DEVICE.type == "cuda" else WAYS[:1], ids=lambda how: " ".join(how) or "float32")

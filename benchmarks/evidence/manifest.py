@@ -44,7 +44,7 @@ class Comparison:
 
 
 CLASSIFICATION, RESTORATION, TRACKING = "classification", "restoration", "tracking"
-RESNET8 = "resnet8_cifar10_tenth"
+RESNET8, RESNET20 = "resnet8_cifar10_tenth", "resnet20_cifar10_short"
 TENTH = 0.1
 FLOORS = ("lwdna-floor0.2", "lwdna-floor0.3", "lwdna", "lwdna-floor0.45")
 WIDTHS = ("lwdna-width1.5", "lwdna", "lwdna-width3")
@@ -72,7 +72,7 @@ def _large(task: str, config: str, title: str, seeds: int = 3) -> Comparison:
 
 
 LARGE = (
-    _large(CLASSIFICATION, "resnet20_cifar10_short", "ResNet-20, CIFAR-10"),
+    _large(CLASSIFICATION, RESNET20, "ResNet-20, CIFAR-10"),
     _large(RESTORATION, "edsr_small_x2_bsds", "EDSR-small x2, BSDS500"),
     _large(RESTORATION, "dncnn_sigma25_train400_brief", "DnCNN, sigma 25, Train400"),
     _large(CLASSIFICATION, "mobilenetv2_tiny10", "MobileNetV2, 10 classes of Tiny-ImageNet"),
@@ -103,6 +103,7 @@ COMPARISONS = (
     Comparison(RESTORATION, "dncnn_small_photos_short", "DnCNN-small, sigma 25, scikit-image's photographs"),
     Comparison(CLASSIFICATION, DIGITS, "ResNet-20, handwritten digits", seeds=5),
     Comparison(TRACKING, "siamfc_small_composed_short", "SiamFC-small, composed sequences"),
+    Comparison(CLASSIFICATION, RESNET20, "ResNet-20, CIFAR-10, a fifth of the images, 30 epochs", fraction=0.2),
     Comparison(CLASSIFICATION, RESNET8, "the floor", FLOORS, 8, TENTH),
     Comparison(CLASSIFICATION, RESNET8, "criteria", CRITERIA, fraction=TENTH),
     Comparison(CLASSIFICATION, RESNET8, "the width", WIDTHS, fraction=TENTH),

@@ -36,7 +36,6 @@ _UNREAD = (
 )  # fmt: skip
 """Keys of an mmengine config that would change a run's numbers there, and do nothing here."""
 INITS = ("fresh", "hypernet")
-PRECISIONS = ("float16", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Recipe:
     max_steps: int | None = None
     train_fraction: float | None = None
     amp: str | None = None
-    compile: bool = False
+    compile: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def load_experiment(
     max_steps: int | None = None,
     train_fraction: float | None = None,
     amp: str | None = None,
-    compile: bool = False,
+    compile: str | None = None,
 ) -> Experiment:
     """Read the config called `config` (a name among those of the task, or a path).
 
@@ -104,7 +103,7 @@ def load_experiment(
         options: "key.of.the.config=value", as mmengine writes them; every key must exist.
         max_steps, train_fraction: see `Experiment`.
         amp: "float16" or "bfloat16": the forward passes of training run under torch.autocast.
-        compile: the network is compiled by `torch.compile`.
+        compile: the network is compiled by `torch.compile`, in this mode of it.
 
     Raises:
         LwdnaError: for an unknown name (near ones are listed), a file that mmengine cannot read, a key that is missing,
@@ -148,7 +147,7 @@ def load_experiment(
         scale = {"loss_scale": "dynamic" if amp == "float16" else {"enabled": False}}
         cfg.optim_wrapper = {**cfg.optim_wrapper, "type": "AmpOptimWrapper", "dtype": amp, **scale}
     if compile:
-        cfg.compile = True
+        cfg.compile = compile
     settings = cfg.experiment
     for key in settings:
         if key not in _EXPERIMENT:

@@ -79,8 +79,8 @@ def _seconds_per_step(experiment: Experiment, device: str) -> float:
     """Whole training steps of the baseline, as its runs take them (in their precision, compiled), on real batches."""
     cfg = copy.deepcopy(experiment.cfg)
     network = baseline(experiment)
-    if cfg.pop("compile", False):
-        compile_network(network)
+    if mode := cfg.pop("compile", None):
+        compile_network(network, mode)
     model = MODELS.build(cfg.model, default_args={"network": network}).to(device).train()
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
 

@@ -217,14 +217,14 @@ class QuietRunner(Runner):  # type: ignore[misc]
         return checkpoint
 
 
-def compile_network(network: nn.Module) -> None:
-    """Compile a network in place, in the same way whatever was compiled before in this process.
+def compile_network(network: nn.Module, mode: str) -> None:
+    """Compile a network in place, in a mode of `torch.compile`, the same way whatever this process compiled before.
 
     The compiler's cache belongs to the code of a forward: after a few networks of one class the next ones would run
     eagerly. And a last batch that is smaller must not turn the graph of all others into one for any size.
     """
     torch.compiler.reset()
-    network.compile(dynamic=False)
+    network.compile(dynamic=False, mode=mode)
 
 
 def _build_runner(
@@ -243,8 +243,8 @@ def _build_runner(
     sharing = [SharedBatch()] if processes > 1 else []
     allow_mmengine_checkpoints()
     reseed(run.seed, NETWORK, 2)  # building the network drew more or fewer numbers, arm by arm
-    if cfg.pop("compile", False):  # or mmengine would compile the whole step as well
-        compile_network(network)
+    if mode := cfg.pop("compile", None):  # or mmengine would compile the whole step as well
+        compile_network(network, mode)
     model = MODELS.build(cfg.model, default_args={"network": network}).to(run.device)
     checkpoint = usable_checkpoint(run.folder, recorder.owner, line.note)
     backends = [{"type": "TensorboardVisBackend", "save_dir": str(run.folder)}] if run.vis == "tensorboard" else []

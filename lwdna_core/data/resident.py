@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_AT_ONCE = 8  # batches
+
 
 @dataclass(frozen=True)
 class ResidentSet:
@@ -112,6 +114,9 @@ class ResidentLoader:
         if self.seed is not None:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
         indices = torch.from_numpy(order).to(next(iter(arrays.values())).device)
-        for batch in torch.split(indices, self.batch_size):
-            own = batch[self.shard[0] :: self.shard[1]]
-            yield {name: array[own] for name, array in arrays.items()}
+        # several batches at once: a GPU is slower to start an operation than to do it
+        for several in torch.split(indices, _AT_ONCE * self.batch_size):
+            gathered = {name: array[several] for name, array in arrays.items()}
+            for start in range(0, len(several), self.batch_size):
+                own = slice(start + self.shard[0], start + self.batch_size, self.shard[1])
+                yield {name: array[own] for name, array in gathered.items()}

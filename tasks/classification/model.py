@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor, BaseModel
@@ -75,16 +76,15 @@ class ImagePreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         rows, columns = (side + 2 * self.pad - self.size + 1 for side in (height, width))  # places for a crop
         if rows < 1 or columns < 1:
             raise LwdnaError(f"images of {height} x {width}, padded by {self.pad}, have no crop of size {self.size}")
-        x, y = (draw(count).mul_(places).long()[:, None] for places in (columns, rows))
-        mirrored = draw(count)[:, None] < 0.5 if self.flip else torch.zeros(count, 1, dtype=torch.bool)
+        # Drawn and worked out on the CPU, by numpy: a GPU takes longer to start an operation than all of this takes.
+        x, y = ((draw(count).numpy() * places).astype(np.int64)[:, None] for places in (columns, rows))
+        mirrored = draw(count).numpy()[:, None] < 0.5 if self.flip else np.zeros((count, 1), bool)
         if rows == columns == 1:
             chosen = _sent(mirrored, images.device)[..., None, None]
             return torch.where(chosen, images.flip(3), images) if self.flip else images
-        steps = torch.arange(self.size)
-        across = torch.where(mirrored, self.size - 1 - steps, steps) + x
-        down = (steps + y) * (width + 2 * self.pad)
-        # drawn and worked out on the CPU, since a GPU takes longer to start an operation than these numbers take
-        down, across = _sent(torch.stack([down, across]), images.device)
+        steps = np.arange(self.size)
+        across, down = np.where(mirrored, steps[::-1], steps) + x, (steps + y) * (width + 2 * self.pad)
+        down, across = _sent(np.stack([down, across]), images.device)
         places = (down[:, :, None] + across[:, None, :]).view(count, 1, -1).expand(-1, channels, -1)
         picked = F.pad(images, (self.pad,) * 4).flatten(2).gather(2, places)
         return picked.view(count, channels, self.size, self.size)
@@ -92,14 +92,15 @@ class ImagePreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
     def _blank(self, images: Tensor) -> Tensor:
         """Set a square of every image to 0, the mean; what of the square lies outside is lost."""
         steps = torch.arange(self.size, device=images.device)
-        drawn = [draw(len(images)).mul_(self.size).long() - self.cutout // 2 for _ in "yx"]
-        starts = _sent(torch.stack(drawn), images.device)[:, :, None]
+        drawn = [(draw(len(images)).numpy() * self.size).astype(np.int64) - self.cutout // 2 for _ in "yx"]
+        starts = _sent(np.stack(drawn), images.device)[:, :, None]
         y, x = (starts <= steps) & (steps < starts + self.cutout)
         return images.masked_fill_((y[:, :, None] & x[:, None, :])[:, None], 0)
 
 
-def _sent(tensor: Tensor, device: torch.device) -> Tensor:
+def _sent(array: np.ndarray, device: torch.device) -> Tensor:
     """A copy on the device, for which nobody waits: to a GPU that takes pinned memory."""
+    tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
@@ -143,3 +144,7 @@ class ImageClassifier(BaseModel):  # type: ignore[misc]
         if mode == "loss":
             return {"loss": loss(self.network, {"inputs": inputs, "labels": labels})}
         return [{"scores": self.network(inputs)}]
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, which is one number: mmengine's mean of it and sum with nothing are work for a GPU all the same."""
+        return losses["loss"], losses

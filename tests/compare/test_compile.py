@@ -31,10 +31,10 @@ def test_every_network_of_a_process_is_compiled_for_its_sizes(monkeypatch: pytes
         return run
 
     plain = nn.Module.compile
-    monkeypatch.setattr(nn.Module, "compile", lambda self, **how: plain(self, backend=backend, **how))
+    monkeypatch.setattr(nn.Module, "compile", lambda self, dynamic, mode: plain(self, backend=backend, dynamic=dynamic))
     for _ in range(10):  # more than the compiler's cache has room for
         network = Small()
-        compile_network(network)
+        compile_network(network, "default")
         calls.append([])
         for batch in (6, 6, 2, 6):
             network(torch.zeros(batch, 4))

@@ -45,14 +45,15 @@ def test_a_run_follows_the_one_on_the_cpu(compare: Compare, tmp_path: Path) -> N
     assert again == pytest.approx(kept["metrics"], rel=1e-3)
 
 
-@pytest.mark.parametrize("amp", [None, "float16", "bfloat16"])
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("amp", "mode"), [("float16", None), ("bfloat16", None), (None, "default"), ("bfloat16", "reduce-overhead")]
+)
 def test_mixed_precision_and_compiled_networks_learn_alike(
-    compare: Compare, tmp_path: Path, amp: str | None, compiled: bool
+    compare: Compare, tmp_path: Path, amp: str | None, mode: str | None
 ) -> None:
     wishes: dict[str, Any] = {"device": "cuda", "seeds": 1, "arms": ("baseline",), "max_steps": 8}
     assert compare(work_dir=tmp_path / "plain", **wishes)[0] == 0
-    assert compare(work_dir=tmp_path / "other", amp=amp, compile=compiled, **wishes)[0] == 0
+    assert compare(work_dir=tmp_path / "other", amp=amp, compile=mode, **wishes)[0] == 0
     plain, other = (losses(read(tmp_path / name)) for name in ("plain", "other"))
     assert other == pytest.approx(plain, rel=2 * ROUNDING)
 
