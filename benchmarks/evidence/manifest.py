@@ -96,6 +96,7 @@ LARGE = (
 )
 """For a GPU: minutes a run."""
 
+FIFTH = Comparison(CLASSIFICATION, RESNET20, "ResNet-20, CIFAR-10, a fifth of the images, 30 epochs", PAIR, fraction=0.2)
 COMPARISONS = (
     # On a CPU: minutes a run.
     Comparison(CLASSIFICATION, RESNET8, "ResNet-8, CIFAR-10, a tenth of the images", fraction=TENTH),
@@ -103,7 +104,7 @@ COMPARISONS = (
     Comparison(RESTORATION, "dncnn_small_photos_short", "DnCNN-small, sigma 25, scikit-image's photographs"),
     Comparison(CLASSIFICATION, DIGITS, "ResNet-20, handwritten digits", seeds=5),
     Comparison(TRACKING, "siamfc_small_composed_short", "SiamFC-small, composed sequences"),
-    Comparison(CLASSIFICATION, RESNET20, "ResNet-20, CIFAR-10, a fifth of the images, 30 epochs", fraction=0.2),
+    FIFTH,
     Comparison(CLASSIFICATION, RESNET8, "the floor", FLOORS, 8, TENTH),
     Comparison(CLASSIFICATION, RESNET8, "criteria", CRITERIA, fraction=TENTH),
     Comparison(CLASSIFICATION, RESNET8, "the width", WIDTHS, fraction=TENTH),
@@ -127,6 +128,7 @@ COMPARISONS = (
         if f not in (TENTH if config == RESNET8 else None, None)
     ),
     Comparison(CLASSIFICATION, RESNET8, "the floor, 20,000 images", ("lwdna-floor0.2",), fraction=0.4),
+    replace(FIFTH, arms=MAIN),
     # On a GPU: what the hypothesis says of all of them before what explains it.
     *(replace(comparison, arms=PAIR) for comparison in LARGE),
     *LARGE,
