@@ -96,7 +96,7 @@ LARGE = (
 )
 """For a GPU: minutes a run."""
 
-FIFTH = Comparison(CLASSIFICATION, RESNET20, "ResNet-20, CIFAR-10, a fifth of the images, 30 epochs", PAIR, fraction=0.2)
+FIFTH = Comparison(CLASSIFICATION, RESNET20, "ResNet-20, CIFAR-10, a fifth of the images", PAIR, fraction=0.2)
 COMPARISONS = (
     # On a CPU: minutes a run.
     Comparison(CLASSIFICATION, RESNET8, "ResNet-8, CIFAR-10, a tenth of the images", fraction=TENTH),
