@@ -74,6 +74,11 @@ def bounds(
             found[g.name] = Bounds(g.size, g.size)
             continue
         low, high = matching(g.name, floors), matching(g.name, ceilings)
+        for option, given in (("floors", floors.get(low or "")), ("ceilings", ceilings.get(high or ""))):
+            if isinstance(given, bool) or not (given is None or isinstance(given, int) or 0 <= given <= 1):
+                raise BudgetError(
+                    f"{option} of {g.name!r}: expected a share from 0.0 to 1.0 or a number of channels, got {given}"
+                )
         share = floors[low] if low else float(classifier_floor if g.feeds_classifier else floor)
         most = (channels(ceilings[high], g.size) if high else g.size) // align * align
         least = max((channels(share, g.size) + align // 2) // align, 1, -(-min_channels // align)) * align

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lwdna_core.shrink.cuts import holding
+from lwdna_core.shrink.direct import shortcut
 from lwdna_core.shrink.forward import Subject, output_tensors, run_forward
 from lwdna_core.shrink.graph import ChannelGraph, Form
-from lwdna_core.shrink.provenance import caller, numbers_of, signature, tensors
+from lwdna_core.shrink.provenance import COMPILED, EMPTY, caller, numbers_of, signature, tensors
 from lwdna_core.shrink.record import Bound
 from lwdna_core.shrink.shapes import execute
 from lwdna_core.shrink.surgery import Plan
@@ -46,6 +47,8 @@ class _Follower(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if func is EMPTY:
+            return func(*args, **kwargs)
         out, i, known = execute(func, args, kwargs), self.index, signature(func)
         name, outputs = known.name, [out] if isinstance(out, Tensor) else tensors((out,))
         same = not self.lost and i < len(self.trail.ops) and name == self.trail.ops[i]
@@ -81,7 +84,7 @@ class _Follower(TorchDispatchMode):
             -> Bound | None:  # fmt: skip
         """The attribute by which something is cut that was whole in the trace."""
         frame, dim = caller(), dim % source.dim()
-        module = frame.f_locals.get("self")
+        module = frame.f_locals.get(next(iter(frame.f_code.co_varnames), ""))  # `self`, by whatever name
         made = reversed(self.made.items())
         known = self.names.get(id(source)) or next(
             ((i, n) for i, out in made for n, t in enumerate(out) if t is source), None
@@ -138,6 +141,8 @@ def mismatch(
     def prepare() -> None:
         for path, module in subject.modules.items():
             module.__dict__["training"] = graph.trail.modes.get(path, module.training)
+            if (run := shortcut(module, follower)) is not None:
+                module.__dict__[COMPILED] = run
         if plan is not None:
             plan.adjust(subject.modules)
 

@@ -45,6 +45,7 @@ class Subject:
     Attributes:
         modules: by path, as in `named_modules`.
         tensors: by name, as in `named_parameters` and `named_buffers`, parameters first.
+        owners: paths of the modules where a tensor is registered, by its identity.
         compiled: modules whose calls `torch.compile` has replaced; here they run eagerly.
     """
 
@@ -53,12 +54,16 @@ class Subject:
         self.modules = _named_modules(network, "", {}, set()) if modules is None else modules
         self.compiled = [m for m in self.modules.values() if COMPILED in m.__dict__]
         self.tensors: dict[str, Tensor] = {}
-        seen: set[int] = set()
+        self.owners: dict[int, list[str]] = {}
         for kind in ("_parameters", "_buffers"):
             for path, m in self.modules.items():
                 for name, t in getattr(m, kind).items():
-                    if t is not None and id(t) not in seen:
-                        seen.add(id(t))
+                    if t is None:
+                        continue
+                    if id(t) in self.owners:
+                        self.owners[id(t)].append(path)
+                    else:
+                        self.owners[id(t)] = [path]
                         self.tensors[f"{path}.{name}" if path else name] = t
 
     @cached_property
@@ -86,6 +91,11 @@ class Subject:
                 inside = held.values() if isinstance(held, dict) else held
                 left += [v for v in inside if v.__class__ in _CONTAINERS]
         return list(found.values())
+
+    @cached_property
+    def generators(self) -> list[torch.Generator]:
+        """Of random numbers, which the network has for itself."""
+        return [v for m in self.modules.values() for v in _extra(m.__dict__) if isinstance(v, torch.Generator)]
 
     @cached_property
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -178,7 +188,7 @@ def run_forward(
         for t in tree_leaves((args, kwargs)):
             if isinstance(t, Tensor):
                 _enter(mode, t)
-    with _any_batch(), subject.swapped(stand_ins), torch.no_grad(), _same_randomness():
+    with _any_batch(), subject.swapped(stand_ins), torch.no_grad(), _same_randomness(subject.generators):
         for m in subject.compiled:
             del m.__dict__[COMPILED]
         prepare()
@@ -210,10 +220,11 @@ def _any_batch() -> Iterator[None]:
 
 
 @contextmanager
-def _same_randomness() -> Iterator[None]:
+def _same_randomness(generators: Sequence[torch.Generator]) -> Iterator[None]:
     """Stochastic depth and the like take the same path in every run, and the caller's generators go on undisturbed."""
     # torch.manual_seed and fork_rng would also look at devices that are yet to be used
     used = [torch.default_generator, *(torch.cuda.default_generators if torch.cuda.is_initialized() else ())]
+    used += generators
     python, numbers, states = random.getstate(), np.random.get_state(), [g.get_state() for g in used]
     random.seed(0)
     np.random.seed(0)

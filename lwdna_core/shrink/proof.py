@@ -63,6 +63,8 @@ def trace(network: nn.Module, example_inputs: Inputs) -> ChannelGraph:
 
 def _check(subject: Subject) -> None:
     """Raise TraceError for networks that show nothing of their channels."""
+    if type(subject.network).__module__.startswith("torch._dynamo"):
+        raise TraceError("the network is wrapped by torch.compile; expected the one that it came from (`_orig_mod`)")
     kinds = {type(m) for m in subject.modules.values()} | {type(t) for t in subject.tensors.values()}
     if not any(
         issubclass(kind, (torch.jit.ScriptModule, nn.UninitializedParameter, nn.UninitializedBuffer)) for kind in kinds

@@ -19,10 +19,13 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
+from lwdna_core.shrink.direct import shortcut
 from lwdna_core.shrink.ids import core, nothing
 from lwdna_core.shrink.record import FREEZE, Bound, Decisions, ParamView, Record, Step
 from lwdna_core.shrink.shapes import execute
 
+EMPTY = torch.ops.aten.empty.memory_format
+"""Memory that nothing has been written to, for which batch normalisation asks at every call: it carries nothing."""
 COMPILED = "_compiled_call_impl"
 """The attribute of a module that is called in place of its forward and hooks, where `torch.compile` has set it."""
 
@@ -139,6 +142,8 @@ class Tracer(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if func is EMPTY:
+            return func(*args, **kwargs)
         op = Op(func, args, kwargs, execute(func, args, kwargs))
         shadows, self.choices = self.shadows, 0
         touched = [core(s) for t in op.tensors if isinstance(s := shadows.get(t), Tensor)]
@@ -238,7 +243,8 @@ class Tracer(TorchDispatchMode):
         `nn.Module` empties the caches of all its subclasses. To be undone by whoever runs the network.
         """
         for path, module in modules.items():
-            module.__dict__[COMPILED] = partial(self._call, (path, module), module._call_impl)
+            run = shortcut(module, self) or module._call_impl
+            module.__dict__[COMPILED] = partial(self._call, (path, module), run)
 
     def _call(self, entry: tuple[str, nn.Module], run: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         self.modules.append(entry)

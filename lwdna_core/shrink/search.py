@@ -191,6 +191,9 @@ def _check(criterion: str, **numbers: float) -> None:
     """Raise BudgetError for settings that are wrong whatever the network."""
     if criterion not in CRITERIA:
         raise BudgetError(f"no criterion {criterion!r}; there are {', '.join(CRITERIA)}")
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise BudgetError(f"{name} must be a number, got {value!r}")
     for name in ("floor", "classifier_floor"):
         if not 0 <= numbers[name] <= 1:
             raise BudgetError(f"{name} is a share of the widened channels, between 0 and 1; got {numbers[name]:g}")

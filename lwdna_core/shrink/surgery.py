@@ -41,12 +41,9 @@ class Plan:
                 if id(token) not in more:
                     more[id(token)] = sum(copies * added[g] for g, _, copies in token.runs)
                 self.shapes.setdefault(name, list(t.shape))[dim] += more[id(token)]
-        changed = {id(subject.tensors[name]) for name in self.shapes}
-        self._owners: dict[str, None] = {}  # in order; a parametrized tensor belongs to the module that uses it
-        for path, m in subject.modules.items():
-            if not changed.isdisjoint(map(id, m._parameters.values())) \
-                    or not changed.isdisjoint(map(id, m._buffers.values())):  # fmt: skip
-                self._owners[f".{path}".partition(".parametrizations.")[0][1:]] = None
+        paths = [path for name in self.shapes for path in subject.owners[id(subject.tensors[name])]]
+        # in order; a parametrized tensor belongs to the module that uses it
+        self._owners = dict.fromkeys(f".{path}".partition(".parametrizations.")[0][1:] for path in paths)
 
     def adjust(self, modules: Mapping[str, nn.Module]) -> None:
         """Let the attributes of modules (by path) follow their tensors, which are changed already."""

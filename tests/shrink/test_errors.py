@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lwdna_core.errors import LwdnaError
-from lwdna_core.shrink import ChannelConfig, describe, find, trace
+from lwdna_core.shrink import ChannelConfig, describe, find, resize, trace
 from lwdna_core.shrink.errors import BudgetError, ConfigError, LossError, ResizeError, TraceError
 
 from .masking import changes, remember
@@ -141,6 +141,21 @@ def test_loss_that_raises_is_not_hidden() -> None:
         find(Chain(), X, classified(), loss)
 
 
+# the widths
+
+
+@pytest.mark.parametrize("wanted", [2.5, None, True, "3", float("nan")])
+def test_widths_that_are_no_numbers(wanted: Any) -> None:
+    network = Chain()
+    with pytest.raises(ResizeError, match="group 'conv1': expected a number of channels or a list of elements, got"):
+        resize(network, trace(network, X), {"conv1": wanted})
+
+
+def test_a_compiled_wrapper_is_named() -> None:
+    with pytest.raises(TraceError, match=r"wrapped by torch\.compile"):
+        trace(torch.compile(Chain()), X)  # type: ignore[arg-type]
+
+
 # the budget and other settings
 
 
@@ -158,6 +173,11 @@ def test_loss_that_raises_is_not_hidden() -> None:
         ({"floor": -0.1}, ["floor"]),
         ({"floor": 1.5}, ["floor"]),
         ({"classifier_floor": 1.5}, ["classifier_floor"]),
+        ({"floor": "0.3"}, ["floor", "'0.3'"]),
+        ({"width": True}, ["width", "True"]),
+        ({"align": None}, ["align", "None"]),
+        ({"floors": {"conv1": float("nan")}}, ["floors", "conv1", "nan"]),
+        ({"ceilings": {"conv1": 1.5}}, ["ceilings", "conv1", "1.5"]),
         ({"criterion": "hessian"}, ["hessian", "gradient", "random", "uniform"]),
         ({"embedding": 0}, ["embedding"]),
     ],

@@ -80,9 +80,9 @@ class Ghost(nn.Module):
             conv((out + 1) // 2, (out + 1) // 2, groups=(out + 1) // 2),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.primary(x).relu()
-        return torch.cat([x, self.cheap(x).relu()], 1)[:, : self.out]
+    def forward(this, x: Tensor) -> Tensor:  # the analysis goes by no name
+        x = this.primary(x).relu()
+        return torch.cat([x, this.cheap(x).relu()], 1)[:, : this.out]
 
 
 def test_a_cut_at_the_full_width_follows() -> None:

@@ -204,12 +204,13 @@ def test_keywords_of_a_network_are_its_own() -> None:
 
 
 class Fills(nn.Module):
-    """Fills a dict of its own and a list of a layer's, holds arrays, and draws by numpy."""
+    """Fills a dict of its own and a list of a layer's, holds arrays, draws by numpy and by a generator of its own."""
 
     def __init__(self) -> None:
         super().__init__()
         self.first, self.last = conv(3, 8), conv(8, 2)
         self.mean, self.deviation = torch.rand(3), np.ones(3)
+        self.generator = torch.Generator()
         self.grids: dict[tuple[int, ...], list[Tensor]] = {}
         self.first.seen = []
         self.first.register_forward_hook(lambda module, args, out: module.seen.append(out))
@@ -217,17 +218,18 @@ class Fills(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.first(x)
         grid = self.grids.setdefault(tuple(x.shape), [torch.ones(1, device=x.device)])
-        return self.last(y.relu() if np.random.rand() < 0.5 else y.sigmoid()) * grid[0]
+        noise = torch.rand(1, generator=self.generator).to(x.device)
+        return self.last(y.relu() if np.random.rand() < 0.5 else y.sigmoid()) * grid[0] + noise
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_what_a_forward_remembers_and_draws_is_put_back(seed: int) -> None:
     network = Fills()
     np.random.seed(seed)
-    state = np.random.get_state()[1].copy()
+    state, own = np.random.get_state()[1].copy(), network.generator.get_state()
     graph = trace(network, RGB)
     resized = resize(network, graph, {"first": 5})
-    assert (np.random.get_state()[1] == state).all()
+    assert (np.random.get_state()[1] == state).all() and torch.equal(network.generator.get_state(), own)
     assert network.grids == {} == resized.grids and network.first.seen == [] == resized.first.seen
     assert network(RGB).shape == resized(RGB).shape == (1, 2, 8, 8)
 

@@ -1,0 +1,76 @@
+"""Calls of the commonest modules of torch go straight to the mode that watches the network.
+
+`nn.Conv2d` is called through its hooks, its forward, `F.conv2d` and the dispatcher, which in the end calls the mode
+with the very arguments that the module holds. On the meta device, where nothing is computed, that way is most of the
+time of a pass. Here it is left out, where nothing on it can make a difference: modules of these classes themselves,
+without hooks, called with one tensor of the usual number of dimensions. All others go their own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
+from torch.utils._python_dispatch import TorchDispatchMode
+
+aten = torch.ops.aten
+Call = tuple[Any, tuple[Any, ...]]
+"""An operation and its arguments."""
+
+
+def shortcut(module: nn.Module, mode: TorchDispatchMode) -> Callable[..., Any] | None:
+    """What to call in place of a module's hooks and forward; None where that could make a difference."""
+    operation = _OPERATIONS.get(module.__class__)
+    own = module.__dict__
+    if operation is None or "forward" in own or any(own[hooks] for hooks in _HOOKS) or _has_any_global_hook():
+        return None
+    return partial(_run, module, mode, operation)
+
+
+def _run(
+    module: nn.Module, mode: TorchDispatchMode, operation: Callable[[Any, Tensor], Call | None], /,
+    *args: Any, **kwargs: Any,
+) -> Any:  # fmt: skip
+    known = None
+    if len(args) == 1 and not kwargs and args[0].__class__ is Tensor and args[0].is_meta:
+        known = operation(module, args[0])
+    if known is None:
+        return module._call_impl(*args, **kwargs)
+    guard = torch._C._DisableTorchDispatch()  # as when the dispatcher calls the mode
+    try:
+        out = mode.__torch_dispatch__(known[0], (), known[1])
+    finally:
+        del guard
+    return out[0] if isinstance(out, tuple) else out
+
+
+def _convolution(m: nn.Conv2d, x: Tensor) -> Call | None:
+    if x.dim() != 4 or isinstance(m.padding, str) or m.padding_mode != "zeros":
+        return None
+    own = m._parameters
+    sizes = list(m.stride), list(m.padding), list(m.dilation), False, list(m.output_padding), m.groups
+    return aten.convolution.default, (x, own["weight"], own["bias"], *sizes)
+
+
+def _batch_norm(m: nn.BatchNorm2d, x: Tensor) -> Call | None:
+    mean, variance = m._buffers["running_mean"], m._buffers["running_var"]
+    if m.training or x.dim() != 4 or mean is None or variance is None:
+        return None
+    own, momentum = m._parameters, 0.0 if m.momentum is None else m.momentum
+    return aten.native_batch_norm.default, (x, own["weight"], own["bias"], mean, variance, False, momentum, m.eps)
+
+
+def _relu(m: nn.ReLU, x: Tensor) -> Call | None:
+    return (aten.relu_.default if m.inplace else aten.relu.default), (x,)
+
+
+_OPERATIONS: dict[type[nn.Module], Callable[[Any, Tensor], Call | None]] = {
+    nn.Conv2d: _convolution,
+    nn.BatchNorm2d: _batch_norm,
+    nn.ReLU: _relu,
+}
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
