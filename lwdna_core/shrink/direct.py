@@ -25,8 +25,11 @@ Call = tuple[Any, tuple[Any, ...]]
 def shortcut(module: nn.Module, mode: TorchDispatchMode) -> Callable[..., Any] | None:
     """What to call in place of a module's hooks and forward; None where that could make a difference."""
     operation = _OPERATIONS.get(module.__class__)
+    if operation is None:
+        return None
     own = module.__dict__
-    if operation is None or "forward" in own or any(own[hooks] for hooks in _HOOKS) or _has_any_global_hook():
+    hooks = own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"] or own["_backward_pre_hooks"]
+    if hooks or "forward" in own or _has_any_global_hook():
         return None
     return partial(_run, module, mode, operation)
 
@@ -73,4 +76,3 @@ _OPERATIONS: dict[type[nn.Module], Callable[[Any, Tensor], Call | None]] = {
     nn.BatchNorm2d: _batch_norm,
     nn.ReLU: _relu,
 }
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")

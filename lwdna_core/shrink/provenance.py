@@ -106,14 +106,15 @@ class _Shadows:
     """By identity of a tensor, which is kept."""
 
     def __init__(self) -> None:
-        self._held: dict[int, tuple[Tensor, Tensor | ParamView]] = {}
+        self._shadows: dict[int, Tensor | ParamView] = {}
+        self._kept: list[Tensor] = []
 
     def get(self, t: Tensor) -> Tensor | ParamView | None:
-        entry = self._held.get(id(t))
-        return None if entry is None else entry[1]
+        return self._shadows.get(id(t))
 
     def __setitem__(self, t: Tensor, shadow: Tensor | ParamView) -> None:
-        self._held[id(t)] = (t, shadow)
+        self._shadows[id(t)] = shadow
+        self._kept.append(t)
 
 
 class Tracer(TorchDispatchMode):

@@ -116,11 +116,11 @@ def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
     for m in plain:
         state: dict[str, Any] = m.__dict__.copy()
         state.pop(COMPILED, None)  # it belongs to the original
-        for name, held in tuple(state.items()):
-            kind = type(held)
-            if kind in _ATOMS or (kind is tuple and _ATOMS.issuperset(map(type, held))):
+        for name, held in m.__dict__.items():
+            kind = held.__class__
+            if kind in _ATOMS or name == COMPILED or (kind is tuple and _ATOMS.issuperset(map(type, held))):
                 continue
-            if kind in _CONTAINERS and not held:
+            if not held and kind in _CONTAINERS:
                 state[name] = kind()
             elif kind is list and _ATOMS.issuperset(map(type, held)):
                 state[name] = memo.setdefault(id(held), held[:])
