@@ -120,7 +120,7 @@ def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
             kind = held.__class__
             if kind in _ATOMS or name == COMPILED or (kind is tuple and _ATOMS.issuperset(map(type, held))):
                 continue
-            if not held and kind in _CONTAINERS:
+            if kind in _CONTAINERS and not held:
                 state[name] = kind()
             elif kind is list and _ATOMS.issuperset(map(type, held)):
                 state[name] = memo.setdefault(id(held), held[:])
