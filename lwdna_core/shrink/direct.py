@@ -52,18 +52,20 @@ def _run(
 
 
 def _convolution(m: nn.Conv2d, x: Tensor) -> Call | None:
-    if x.dim() != 4 or isinstance(m.padding, str) or m.padding_mode != "zeros":
+    own, sizes = m._parameters, (m.stride, m.padding, m.dilation, m.output_padding)
+    if x.dim() != 4 or m.padding_mode != "zeros" or not (tuple is type(sizes[0]) is type(sizes[1]) is type(sizes[2])):
         return None
-    own = m._parameters
-    sizes = list(m.stride), list(m.padding), list(m.dilation), False, list(m.output_padding), m.groups
-    return aten.convolution.default, (x, own["weight"], own["bias"], *sizes)
+    if "weight" not in own or "bias" not in own:  # computed, or an attribute like others
+        return None
+    stride, padding, dilation, more = map(list, sizes)
+    return aten.convolution.default, (x, own["weight"], own["bias"], stride, padding, dilation, False, more, m.groups)
 
 
 def _batch_norm(m: nn.BatchNorm2d, x: Tensor) -> Call | None:
-    mean, variance = m._buffers["running_mean"], m._buffers["running_var"]
-    if m.training or x.dim() != 4 or mean is None or variance is None:
+    own, mean, variance = m._parameters, m._buffers.get("running_mean"), m._buffers.get("running_var")
+    if m.training or x.dim() != 4 or mean is None or variance is None or "weight" not in own or "bias" not in own:
         return None
-    own, momentum = m._parameters, 0.0 if m.momentum is None else m.momentum
+    momentum = 0.0 if m.momentum is None else m.momentum
     return aten.native_batch_norm.default, (x, own["weight"], own["bias"], mean, variance, False, momentum, m.eps)
 
 
