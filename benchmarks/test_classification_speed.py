@@ -229,7 +229,8 @@ class Rounds(Hook):  # type: ignore[misc]
 
 
 BFLOAT16, GRAPHS = ("--amp", "bfloat16"), ("--compile", "reduce-overhead")
-WAYS = ((), BFLOAT16, GRAPHS, (*BFLOAT16, *GRAPHS))
+FUSED = ("--cfg-options", "optim_wrapper.optimizer.fused=True")
+WAYS = ((), BFLOAT16, GRAPHS, (*BFLOAT16, *GRAPHS), (*BFLOAT16, *GRAPHS, *FUSED))
 
 
 @pytest.mark.parametrize("how", WAYS if DEVICE.type == "cuda" else WAYS[:1], ids=lambda how: " ".join(how) or "float32")
