@@ -8,9 +8,11 @@ of the scores until nothing fits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -42,15 +44,21 @@ def matching(name: str, patterns: Collection[str]) -> str | None:
 
 
 def check_patterns(names: Collection[str], patterns: Collection[str], option: str) -> None:
-    """Raise BudgetError for a pattern that no group matches."""
+    """Raise BudgetError for a pattern that no group matches, or that stands for what is no bound."""
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise BudgetError(f"{option}: no channel group matches {pattern!r}; there are {', '.join(names)}")
+    for pattern, bound in patterns.items() if isinstance(patterns, Mapping) else ():
+        most = math.inf if isinstance(bound, Integral) else 1
+        if isinstance(bound, bool) or not isinstance(bound, Real) or not 0 <= float(bound) <= most:
+            raise BudgetError(
+                f"{option} of {pattern!r}: expected a share from 0.0 to 1.0 or a number of channels, got {bound!r}"
+            )
 
 
 def channels(share: float, size: int) -> int:
     """A bound as a number of channels: a float is a share of the group's widened channels, an int the number itself."""
-    return max(1, min(size, share if isinstance(share, int) else int(size * share)))
+    return max(1, min(size, int(share) if isinstance(share, Integral) else int(size * share)))
 
 
 def bounds(
@@ -74,11 +82,6 @@ def bounds(
             found[g.name] = Bounds(g.size, g.size)
             continue
         low, high = matching(g.name, floors), matching(g.name, ceilings)
-        for option, given in (("floors", floors.get(low or "")), ("ceilings", ceilings.get(high or ""))):
-            if isinstance(given, bool) or not (given is None or isinstance(given, int) or 0 <= given <= 1):
-                raise BudgetError(
-                    f"{option} of {g.name!r}: expected a share from 0.0 to 1.0 or a number of channels, got {given}"
-                )
         share = floors[low] if low else float(classifier_floor if g.feeds_classifier else floor)
         most = (channels(ceilings[high], g.size) if high else g.size) // align * align
         least = max((channels(share, g.size) + align // 2) // align, 1, -(-min_channels // align)) * align

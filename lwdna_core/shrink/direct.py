@@ -3,7 +3,8 @@
 `nn.Conv2d` is called through its hooks, its forward, `F.conv2d` and the dispatcher, which in the end calls the mode
 with the very arguments that the module holds. On the meta device, where nothing is computed, that way is most of the
 time of a pass. Here it is left out, where nothing on it can make a difference: modules of these classes themselves,
-without hooks, called with one tensor of the usual number of dimensions. All others go their own way.
+as their constructors made them, without hooks, called with one tensor of the usual number of dimensions, while nobody
+else watches. All others go their own way.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn.modules.module import _has_any_global_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -23,24 +26,24 @@ Call = tuple[Any, tuple[Any, ...]]
 
 
 def shortcut(module: nn.Module, mode: TorchDispatchMode) -> Callable[..., Any] | None:
-    """What to call in place of a module's hooks and forward; None where that could make a difference."""
+    """What to call in place of a module's hooks and forward; None for other classes, and where torch was patched."""
     operation = _OPERATIONS.get(module.__class__)
-    if operation is None:
-        return None
-    own = module.__dict__
-    hooks = own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"] or own["_backward_pre_hooks"]
-    if hooks or "forward" in own or _has_any_global_hook():
-        return None
-    return partial(_run, module, mode, operation)
+    return None if operation is None or _way() != _WAY else partial(_run, module, module.__class__, mode, operation)
 
 
 def _run(
-    module: nn.Module, mode: TorchDispatchMode, operation: Callable[[Any, Tensor], Call | None], /,
-    *args: Any, **kwargs: Any,
+    module: nn.Module, kind: type[nn.Module], mode: TorchDispatchMode,
+    operation: Callable[[Any, Any, Tensor], Call | None], /, *args: Any, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    known = None
-    if len(args) == 1 and not kwargs and args[0].__class__ is Tensor and args[0].is_meta:
-        known = operation(module, args[0])
+    known, own = None, module.__dict__
+    if (
+        len(args) == 1 and not kwargs and args[0].__class__ is Tensor and args[0].is_meta
+        and args[0].dtype.is_floating_point and args[0].dim() == 4
+        and not (own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"]
+                 or own["_backward_pre_hooks"] or _has_any_global_hook())
+        and module.__class__ is kind and _PATCHES.isdisjoint(own) and not _others()
+    ):  # fmt: skip
+        known = operation(module, own["_parameters"], args[0])
     if known is None:
         return module._call_impl(*args, **kwargs)
     guard = torch._C._DisableTorchDispatch()  # as when the dispatcher calls the mode
@@ -51,9 +54,23 @@ def _run(
     return out[0] if isinstance(out, tuple) else out
 
 
-def _convolution(m: nn.Conv2d, x: Tensor) -> Call | None:
-    own, sizes = m._parameters, (m.stride, m.padding, m.dilation, m.output_padding)
-    if x.dim() != 4 or m.padding_mode != "zeros" or not (tuple is type(sizes[0]) is type(sizes[1]) is type(sizes[2])):
+_PATCHES = frozenset(("forward", "_conv_forward", "_check_input_dim", "weight", "bias", "running_mean", "running_var"))
+
+
+def _others() -> bool:
+    """Whether gradients, transforms (`torch.func`) or other modes than the one that watches want to see operations."""
+    return (
+        torch.is_grad_enabled()
+        or torch._C._len_torch_dispatch_stack() != 1
+        or torch._C._len_torch_function_stack() > 0
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or forward_ad._current_level >= 0
+    )
+
+
+def _convolution(m: nn.Conv2d, own: Any, x: Tensor) -> Call | None:
+    sizes = m.stride, m.padding, m.dilation, m.output_padding
+    if m.padding_mode != "zeros" or not (tuple is type(sizes[0]) is type(sizes[1]) is type(sizes[2])):
         return None
     if "weight" not in own or "bias" not in own:  # computed, or an attribute like others
         return None
@@ -61,20 +78,33 @@ def _convolution(m: nn.Conv2d, x: Tensor) -> Call | None:
     return aten.convolution.default, (x, own["weight"], own["bias"], stride, padding, dilation, False, more, m.groups)
 
 
-def _batch_norm(m: nn.BatchNorm2d, x: Tensor) -> Call | None:
-    own, mean, variance = m._parameters, m._buffers.get("running_mean"), m._buffers.get("running_var")
-    if m.training or x.dim() != 4 or mean is None or variance is None or "weight" not in own or "bias" not in own:
+def _batch_norm(m: nn.BatchNorm2d, own: Any, x: Tensor) -> Call | None:
+    mean, variance = m._buffers.get("running_mean"), m._buffers.get("running_var")
+    if m.training or mean is None or variance is None or "weight" not in own or "bias" not in own:
+        return None
+    if not mean.shape == variance.shape == x.shape[1:2]:  # on the meta device, the operation itself would not object
         return None
     momentum = 0.0 if m.momentum is None else m.momentum
     return aten.native_batch_norm.default, (x, own["weight"], own["bias"], mean, variance, False, momentum, m.eps)
 
 
-def _relu(m: nn.ReLU, x: Tensor) -> Call | None:
+def _relu(m: nn.ReLU, own: Any, x: Tensor) -> Call | None:
     return (aten.relu_.default if m.inplace else aten.relu.default), (x,)
 
 
-_OPERATIONS: dict[type[nn.Module], Callable[[Any, Tensor], Call | None]] = {
+_OPERATIONS: dict[type[nn.Module], Callable[[Any, Any, Tensor], Call | None]] = {
     nn.Conv2d: _convolution,
     nn.BatchNorm2d: _batch_norm,
     nn.ReLU: _relu,
 }
+
+
+def _way() -> tuple[Any, ...]:
+    """The functions that the long way leads through."""
+    return (
+        nn.Conv2d.forward, nn.Conv2d._conv_forward, F.conv2d, nn.BatchNorm2d.forward, nn.BatchNorm2d._check_input_dim,
+        F.batch_norm, nn.ReLU.forward, F.relu, nn.Module.__call__, nn.Module._call_impl,
+    )  # fmt: skip
+
+
+_WAY = _way()

@@ -84,19 +84,22 @@ class _Follower(TorchDispatchMode):
             -> Bound | None:  # fmt: skip
         """The attribute by which something is cut that was whole in the trace."""
         frame, dim = caller(), dim % source.dim()
-        module = frame.f_locals.get(next(iter(frame.f_code.co_varnames), ""))  # `self`, by whatever name
         made = reversed(self.made.items())
         known = self.names.get(id(source)) or next(
             ((i, n) for i, out in made for n, t in enumerate(out) if t is source), None
         )
-        if known is None or start or not end or not isinstance(module, nn.Module):
+        if known is None or start or not end:
             return None
         if isinstance(known, tuple):
             form = self.trail.shapes[known[0]][known[1]][dim]
             if form is None or end != form[0] + sum(n * self.traced[g] for g, n in form[1]):
                 return None
-        names = holding(module, end, frame.f_code) if id(module) in self.paths else []
-        return Bound(self.paths[id(module)], names[dim % len(names)], known, dim) if names else None
+        # `self`, by whatever name, or what a nested function knows of it
+        modules = [m for m in frame.f_locals.values() if isinstance(m, nn.Module) and id(m) in self.paths]
+        for module in modules:
+            if names := holding(module, end, frame.f_code):
+                return Bound(self.paths[id(module)], names[dim % len(names)], known, dim)
+        return None
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:  # a guard against torch.compile that costs more than all the rest

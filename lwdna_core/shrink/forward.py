@@ -77,7 +77,9 @@ class Subject:
 
         Kept from the first run on, as a network that is only copied needs none.
         """
-        return [(d, d.copy()) for m in self.modules.values() for d in (m.__dict__, m._parameters, m._buffers)]
+        return [
+            (d, d.copy()) for m in self.modules.values() for d in (m.__dict__, m._parameters, m._buffers, m._modules)
+        ]
 
     @cached_property
     def _containers(self) -> list[tuple[Any, Any]]:

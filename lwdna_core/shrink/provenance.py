@@ -144,7 +144,9 @@ class Tracer(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is EMPTY:
-            return func(*args, **kwargs)
+            out = func(*args, **kwargs)
+            self.set(out, nothing(out.shape))
+            return out
         op = Op(func, args, kwargs, execute(func, args, kwargs))
         shadows, self.choices = self.shadows, 0
         touched = [core(s) for t in op.tensors if isinstance(s := shadows.get(t), Tensor)]

@@ -6,7 +6,7 @@ meta device, where every operation must put out the shape that the graph predict
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from torch import nn
@@ -59,7 +59,8 @@ def _kept(graph: ChannelGraph, widths: Widths) -> dict[str, np.ndarray]:
     kept: dict[str, np.ndarray] = {}
     for g in graph.groups:
         wanted = widths.get(g.name, g.size)
-        if isinstance(wanted, (bool, str)) or not isinstance(wanted, (int, np.integer, Iterable)):
+        several = hasattr(wanted, "__len__") and getattr(wanted, "ndim", 1) == 1
+        if isinstance(wanted, (bool, str, bytes, Mapping)) or not (several or isinstance(wanted, (int, np.integer))):
             raise ResizeError(f"group {g.name!r}: expected a number of channels or a list of elements, got {wanted!r}")
         if isinstance(wanted, (int, np.integer)):
             if wanted < 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def find(
         >>> y = config.apply(net)(x)
     """
     _check(criterion, floor=floor, classifier_floor=classifier_floor, embedding=embedding, align=align, width=width,
-           min_channels=min_channels)  # fmt: skip
+           min_channels=min_channels, **({"macs": macs} if params is None else {"params": params}))  # fmt: skip
     started = time.perf_counter()
     devices = {p.device for p in network.parameters() if p.device.type == "cuda"}
     with torch.random.fork_rng(devices=[d.index or 0 for d in devices]):
@@ -192,7 +193,7 @@ def _check(criterion: str, **numbers: float) -> None:
     if criterion not in CRITERIA:
         raise BudgetError(f"no criterion {criterion!r}; there are {', '.join(CRITERIA)}")
     for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, Real):
             raise BudgetError(f"{name} must be a number, got {value!r}")
     for name in ("floor", "classifier_floor"):
         if not 0 <= numbers[name] <= 1:

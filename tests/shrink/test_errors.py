@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -144,7 +145,7 @@ def test_loss_that_raises_is_not_hidden() -> None:
 # the widths
 
 
-@pytest.mark.parametrize("wanted", [2.5, None, True, "3", float("nan")])
+@pytest.mark.parametrize("wanted", [2.5, None, True, "3", b"12", float("nan"), torch.tensor(4), {1: 2}])
 def test_widths_that_are_no_numbers(wanted: Any) -> None:
     network = Chain()
     with pytest.raises(ResizeError, match="group 'conv1': expected a number of channels or a list of elements, got"):
@@ -178,6 +179,9 @@ def test_a_compiled_wrapper_is_named() -> None:
         ({"align": None}, ["align", "None"]),
         ({"floors": {"conv1": float("nan")}}, ["floors", "conv1", "nan"]),
         ({"ceilings": {"conv1": 1.5}}, ["ceilings", "conv1", "1.5"]),
+        ({"floors": {"conv1": "0.5"}}, ["floors", "conv1", "'0.5'"]),
+        ({"floors": {"conv1": -3}}, ["floors", "conv1", "-3"]),
+        ({"macs": "0.9"}, ["macs", "'0.9'"]),
         ({"criterion": "hessian"}, ["hessian", "gradient", "random", "uniform"]),
         ({"embedding": 0}, ["embedding"]),
     ],
@@ -305,3 +309,10 @@ def test_networks_that_show_nothing_of_their_channels() -> None:
         trace(lazy, x)
     lazy(x)
     assert trace(lazy, x).widths == {"0": 8, "1": 4}
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    settings = {"align": np.int64(2), "width": np.float32(1.5), "floors": {"conv1": np.int64(4)}}
+    config = find(Chain(), X, classified(), cross_entropy, **settings)
+    plain = find(Chain(), X, classified(), cross_entropy, align=2, width=1.5, floors={"conv1": 4})
+    assert config.widths == plain.widths
