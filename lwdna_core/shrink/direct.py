@@ -9,7 +9,7 @@ else watches. All others go their own way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -21,14 +21,20 @@ from torch.nn.modules.module import _has_any_global_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
 aten = torch.ops.aten
+_Unwatched, _gradients, _transforms = (
+    torch._C._DisableTorchDispatch, torch.is_grad_enabled, torch._C._functorch.peek_interpreter_stack
+)  # fmt: skip
+_modes, _function_modes = torch._C._len_torch_dispatch_stack, torch._C._len_torch_function_stack
 Call = tuple[Any, tuple[Any, ...]]
 """An operation and its arguments."""
 
 
-def shortcut(module: nn.Module, mode: TorchDispatchMode) -> Callable[..., Any] | None:
-    """What to call in place of a module's hooks and forward; None for other classes, and where torch was patched."""
-    operation = _OPERATIONS.get(module.__class__)
-    return None if operation is None or _way() != _WAY else partial(_run, module, module.__class__, mode, operation)
+def shortcuts(modules: Iterable[nn.Module], mode: TorchDispatchMode) -> dict[nn.Module, Callable[..., Any]]:
+    """What to call in place of modules' hooks and forwards; nothing for other classes, and where torch was patched."""
+    if _way() != _WAY or _has_any_global_hook():
+        return {}
+    known = [(m, _OPERATIONS.get(m.__class__)) for m in modules]
+    return {m: partial(_run, m, m.__class__, mode, operation) for m, operation in known if operation is not None}
 
 
 def _run(
@@ -40,13 +46,16 @@ def _run(
         len(args) == 1 and not kwargs and args[0].__class__ is Tensor and args[0].is_meta
         and args[0].dtype.is_floating_point and args[0].dim() == 4
         and not (own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"]
-                 or own["_backward_pre_hooks"] or _has_any_global_hook())
-        and module.__class__ is kind and _PATCHES.isdisjoint(own) and not _others()
+                 or own["_backward_pre_hooks"])
+        and module.__class__ is kind and own.keys().isdisjoint(_PATCHES)
+        # nobody else wants to see operations: gradients, other modes, transforms (`torch.func`)
+        and not _gradients() and _modes() == 1 and not _function_modes() and _transforms() is None
+        and forward_ad._current_level < 0
     ):  # fmt: skip
         known = operation(module, own["_parameters"], args[0])
     if known is None:
         return module._call_impl(*args, **kwargs)
-    guard = torch._C._DisableTorchDispatch()  # as when the dispatcher calls the mode
+    guard = _Unwatched()  # as when the dispatcher calls the mode
     try:
         out = mode.__torch_dispatch__(known[0], (), known[1])
     finally:
@@ -55,17 +64,6 @@ def _run(
 
 
 _PATCHES = frozenset(("forward", "_conv_forward", "_check_input_dim", "weight", "bias", "running_mean", "running_var"))
-
-
-def _others() -> bool:
-    """Whether gradients, transforms (`torch.func`) or other modes than the one that watches want to see operations."""
-    return (
-        torch.is_grad_enabled()
-        or torch._C._len_torch_dispatch_stack() != 1
-        or torch._C._len_torch_function_stack() > 0
-        or torch._C._functorch.peek_interpreter_stack() is not None
-        or forward_ad._current_level >= 0
-    )
 
 
 def _convolution(m: nn.Conv2d, own: Any, x: Tensor) -> Call | None:

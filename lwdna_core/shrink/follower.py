@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lwdna_core.shrink.cuts import holding
-from lwdna_core.shrink.direct import shortcut
+from lwdna_core.shrink.direct import shortcuts
 from lwdna_core.shrink.forward import Subject, output_tensors, run_forward
 from lwdna_core.shrink.graph import ChannelGraph, Form
 from lwdna_core.shrink.provenance import COMPILED, EMPTY, caller, numbers_of, signature, tensors
@@ -144,8 +144,8 @@ def mismatch(
     def prepare() -> None:
         for path, module in subject.modules.items():
             module.__dict__["training"] = graph.trail.modes.get(path, module.training)
-            if (run := shortcut(module, follower)) is not None:
-                module.__dict__[COMPILED] = run
+        for module, run in shortcuts(subject.modules.values(), follower).items():
+            module.__dict__[COMPILED] = run
         if plan is not None:
             plan.adjust(subject.modules)
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from lwdna_core.shrink.direct import shortcut
+from lwdna_core.shrink.direct import shortcuts
 from lwdna_core.shrink.ids import core, nothing
 from lwdna_core.shrink.record import FREEZE, Bound, Decisions, ParamView, Record, Step
 from lwdna_core.shrink.shapes import execute
@@ -245,8 +245,9 @@ class Tracer(TorchDispatchMode):
         Where `torch.compile` puts a module's compiled call: global hooks cost ten times as much, and a method put into
         `nn.Module` empties the caches of all its subclasses. To be undone by whoever runs the network.
         """
+        short = shortcuts(modules.values(), self)
         for path, module in modules.items():
-            run = shortcut(module, self) or module._call_impl
+            run = short.get(module) or module._call_impl
             module.__dict__[COMPILED] = partial(self._call, (path, module), run)
 
     def _call(self, entry: tuple[str, nn.Module], run: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
