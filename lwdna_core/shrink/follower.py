@@ -140,10 +140,12 @@ def mismatch(
     other: list[int] | None = None if scaled is None else []
     follower = _Follower(graph, [widths.get(g.name, g.size) for g in graph.groups], paths, other)
     args, kwargs = graph.example
+    modes = graph.trail.modes
 
     def prepare() -> None:
         for path, module in subject.modules.items():
-            module.__dict__["training"] = graph.trail.modes.get(path, module.training)
+            own = module.__dict__
+            own["training"] = modes.get(path, own["training"])
         for module, run in shortcuts(subject.modules.values(), follower).items():
             module.__dict__[COMPILED] = run
         if plan is not None:

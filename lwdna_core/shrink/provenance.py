@@ -166,7 +166,7 @@ class Tracer(TorchDispatchMode):
             for ids in (*touched, *(core(s) for t in op.outputs if (s := self.ids_of(t)) is not None)):
                 self.ids.freeze(ids, f"{op.name} at sizes that do not follow the channels, {self.site()}")
         weights = [name for t in op.tensors if (name := self.name_of(t)) is not None]
-        numbers = numbers_of(func, args, kwargs)
+        numbers = numbers_of(func, args, kwargs) if op.pointwise else ()
         self.record.steps.append(Step(op.name, line, shapes, cores, touched, weights, numbers, self.choices))
         return op.out
 

@@ -17,6 +17,8 @@ aten = torch.ops.aten
 META = torch.device("meta")
 _LIMIT = 20_000
 _known: dict[Any, Any] = {}
+_saved: dict[tuple[int, torch.dtype], Tensor] = {}
+"""What batch normalisation keeps for a backward pass, by number of channels and type: nobody tells one from another."""
 _functional: dict[int, bool] = {}  # by identity, as overloads live for ever, and are slow to hash
 
 
@@ -132,7 +134,10 @@ def _batch_norm(x: Tensor, *statistics: Any) -> tuple[Tensor, Tensor, Tensor] | 
     if any(t.shape != (channels,) for t in statistics if isinstance(t, Tensor)):
         return None
     like = _alike(x) if x.is_contiguous() else torch.empty_like(x)
-    return like, _empty(x, (channels,)), _empty(x, (channels,))
+    key = channels, x.dtype
+    if key not in _saved:
+        _saved[key] = _empty(x, (channels,))
+    return like, _saved[key], _saved[key]
 
 
 def _mean(x: Tensor, dims: list[int] | None, keep: bool = False) -> Tensor | None:

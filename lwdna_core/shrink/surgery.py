@@ -40,7 +40,9 @@ class Plan:
             if token.runs:
                 if id(token) not in more:
                     more[id(token)] = sum(copies * added[g] for g, _, copies in token.runs)
-                self.shapes.setdefault(name, list(t.shape))[dim] += more[id(token)]
+                if name not in self.shapes:
+                    self.shapes[name] = list(t.shape)
+                self.shapes[name][dim] += more[id(token)]
         paths = [path for name in self.shapes for path in subject.owners[id(subject.tensors[name])]]
         # in order; a parametrized tensor belongs to the module that uses it
         self._owners = dict.fromkeys(f".{path}".partition(".parametrizations.")[0][1:] for path in paths)
