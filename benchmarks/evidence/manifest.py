@@ -103,7 +103,7 @@ COMPARISONS = (
     Comparison(RESTORATION, "edsr_small_x2_photos_short", "EDSR-small x2, scikit-image's photographs"),
     Comparison(RESTORATION, "dncnn_small_photos_short", "DnCNN-small, sigma 25, scikit-image's photographs"),
     Comparison(CLASSIFICATION, DIGITS, "ResNet-20, handwritten digits", seeds=5),
-    Comparison(TRACKING, "siamfc_small_composed_short", "SiamFC-small, composed sequences"),
+    Comparison(TRACKING, "siamfc_small_composed_short", "SiamFC-small, composed sequences", seeds=5),
     FIFTH,
     Comparison(CLASSIFICATION, RESNET8, "the floor", FLOORS, 8, TENTH),
     Comparison(CLASSIFICATION, RESNET8, "criteria", CRITERIA, fraction=TENTH),
@@ -112,7 +112,7 @@ COMPARISONS = (
     Comparison(RESTORATION, "dncnn_small_photos_short", "other searches", ("baseline", "uniform", *SEARCHES), 8),
     Comparison(RESTORATION, "edsr_small_x2_photos_short", "the chosen search", CHOSEN, 5),
     Comparison(CLASSIFICATION, DIGITS, "the chosen search", CHOSEN, 5),
-    Comparison(TRACKING, "siamfc_small_composed_short", "the chosen search", CHOSEN),
+    Comparison(TRACKING, "siamfc_small_composed_short", "the chosen search", CHOSEN, 5),
     Comparison(CLASSIFICATION, RESNET8, "channels in multiples of 8", ("lwdna-align8",), fraction=TENTH),
     Comparison(
         CLASSIFICATION,
