@@ -126,6 +126,16 @@ def test_an_unknown_comparison_is_refused(monkeypatch: pytest.MonkeyPatch, capsy
     assert "resnet20_digits" in capsys.readouterr().err
 
 
+def test_arms_are_chosen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evidence", "--list", "--device", "cpu", "--only", NAME, "--arms"]
+    monkeypatch.setattr("sys.argv", [*words, "uniform", "random"])
+    assert command.main() == 0
+    assert "10 wanted: ResNet-20" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", [*words, "nobody"])
+    assert command.main() == 2
+    assert "--arms nobody: no comparison that was asked for has such an arm" in capsys.readouterr().err
+
+
 def test_a_search_is_judged_where_it_was_not_chosen(tmp_path: Path) -> None:
     scores = {arm: 80.0 - place for place, arm in enumerate(SEARCHES[::-1])}  # the last of them is the best
     best = SEARCHES[-1]

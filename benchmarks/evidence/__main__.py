@@ -7,6 +7,7 @@ import fnmatch
 import shlex
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=40, metavar="N", help="stop then (default: %(default)s)")
     parser.add_argument("--device", metavar="D", help="cpu, cuda ... (default: cuda where there is one)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these comparisons alone; shell patterns")
+    parser.add_argument("--arms", nargs="+", metavar="ARM", help="these arms of them alone")
     parser.add_argument("--seeds", type=count, metavar="N", help="so many of each comparison (default: the manifest's)")
     parser.add_argument("--parallel", type=count, metavar="N", help="processes (default: the cores; on a GPU 6)")
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/evidence"), metavar="D")
@@ -63,6 +65,11 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     results = args.work_dir / "results" if args.max_steps else store.RESULTS
     page = args.work_dir / "evidence.md" if args.max_steps else PAGE
     chosen = _chosen(args.only, device, bool(args.max_steps))
+    if args.arms:
+        chosen = [replace(c, arms=tuple(arm for arm in c.arms if arm in args.arms)) for c in chosen]
+        chosen = [c for c in chosen if c.arms]
+        if not chosen:
+            raise LwdnaError(f"--arms {' '.join(args.arms)}: no comparison that was asked for has such an arm")
     if args.list:
         for comparison in chosen:
             there = len(store.load(results, comparison.name))
