@@ -66,10 +66,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     page = args.work_dir / "evidence.md" if args.max_steps else PAGE
     chosen = _chosen(args.only, device, bool(args.max_steps))
     if args.arms:
-        chosen = [replace(c, arms=tuple(arm for arm in c.arms if arm in args.arms)) for c in chosen]
-        chosen = [c for c in chosen if c.arms]
-        if not chosen:
-            raise LwdnaError(f"--arms {' '.join(args.arms)}: no comparison that was asked for has such an arm")
+        chosen = _with_arms(chosen, args.arms)
     if args.list:
         for comparison in chosen:
             there = len(store.load(results, comparison.name))
@@ -103,6 +100,14 @@ def _chosen(patterns: list[str] | None, device: str, rehearsal: bool) -> list[Co
     return [c for c in COMPARISONS if not c.large]
 
 
+def _with_arms(comparisons: list[Comparison], arms: list[str]) -> list[Comparison]:
+    """Comparisons cut down to these arms; those that have none of them are left out."""
+    cut = [replace(c, arms=tuple(arm for arm in c.arms if arm in arms)) for c in comparisons]
+    if chosen := [c for c in cut if c.arms]:
+        return chosen
+    raise LwdnaError(f"--arms {' '.join(arms)}: no comparison that was asked for has such an arm")
+
+
 def _missing(
     chosen: list[Comparison], args: argparse.Namespace, device: str, results: Path, console: Console
 ) -> list[Work]:
@@ -123,12 +128,12 @@ def _missing(
             continue
         protocol = fingerprint(hashed)
         there = store.load(results, comparison.name)
-        wanted = [run for run in make_grid(request, experiment, protocol) if (protocol, run.arm, run.seed) not in there]
+        wanted = {(protocol, run.arm, run.seed): run for run in make_grid(request, experiment, protocol)}
         runs = []
-        for run in wanted:
-            if (run.fingerprint, run.arm, run.seed) in asked:
+        for key, run in wanted.items():
+            if key in there or key in asked:
                 continue
-            asked.add((run.fingerprint, run.arm, run.seed))
+            asked.add(key)
             if (run.folder / "result.json").exists():  # a command that was ended before it could keep it
                 store.add(results, comparison.name, store.record(run.folder))
             else:

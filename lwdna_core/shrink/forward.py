@@ -82,9 +82,15 @@ class Subject:
         ]
 
     @cached_property
+    def _extras(self) -> list[Any]:
+        """Attributes with a state of their own: containers and generators."""
+        every = (v for m in self.modules.values() for v in _extra(m.__dict__))
+        return [v for v in every if v.__class__ in _CONTAINERS or isinstance(v, torch.Generator)]
+
+    @cached_property
     def _containers(self) -> list[tuple[Any, Any]]:
         """What a forward or a hook may fill: a cache, a list of features."""
-        left = [v for m in self.modules.values() for v in _extra(m.__dict__) if v.__class__ in _CONTAINERS]
+        left = [v for v in self._extras if v.__class__ in _CONTAINERS]
         found: dict[int, tuple[Any, Any]] = {}
         while left:
             held = left.pop()
@@ -94,10 +100,10 @@ class Subject:
                 left += [v for v in inside if v.__class__ in _CONTAINERS]
         return list(found.values())
 
-    @cached_property
+    @property
     def generators(self) -> list[torch.Generator]:
         """Of random numbers, which the network has for itself."""
-        return [v for m in self.modules.values() for v in _extra(m.__dict__) if isinstance(v, torch.Generator)]
+        return [v for v in self._extras if isinstance(v, torch.Generator)]
 
     @cached_property
     def parameters(self) -> dict[str, nn.Parameter]:

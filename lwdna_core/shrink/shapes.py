@@ -8,6 +8,7 @@ plain (layouts other than contiguous, types that differ, sizes that do not fit) 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -17,8 +18,6 @@ aten = torch.ops.aten
 META = torch.device("meta")
 _LIMIT = 20_000
 _known: dict[Any, Any] = {}
-_saved: dict[tuple[int, torch.dtype], Tensor] = {}
-"""What batch normalisation keeps for a backward pass, by number of channels and type: nobody tells one from another."""
 _functional: dict[int, bool] = {}  # by identity, as overloads live for ever, and are slow to hash
 
 
@@ -134,10 +133,14 @@ def _batch_norm(x: Tensor, *statistics: Any) -> tuple[Tensor, Tensor, Tensor] | 
     if any(t.shape != (channels,) for t in statistics if isinstance(t, Tensor)):
         return None
     like = _alike(x) if x.is_contiguous() else torch.empty_like(x)
-    key = channels, x.dtype
-    if key not in _saved:
-        _saved[key] = _empty(x, (channels,))
-    return like, _saved[key], _saved[key]
+    saved = _saved(channels, x.dtype)
+    return like, saved, saved
+
+
+@cache
+def _saved(channels: int, dtype: torch.dtype) -> Tensor:
+    """What batch normalisation keeps for a backward pass: nobody tells one from another."""
+    return torch.empty(channels, dtype=dtype, device=META)
 
 
 def _mean(x: Tensor, dims: list[int] | None, keep: bool = False) -> Tensor | None:

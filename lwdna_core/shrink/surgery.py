@@ -118,9 +118,9 @@ def _copy(subject: Subject, memo: dict[int, Any]) -> nn.Module:
     for m in plain:
         state: dict[str, Any] = m.__dict__.copy()
         state.pop(COMPILED, None)  # it belongs to the original
-        for name, held in m.__dict__.items():
-            kind = held.__class__
-            if kind in _ATOMS or name == COMPILED or (kind is tuple and _ATOMS.issuperset(map(type, held))):
+        for name, held in tuple(state.items()):
+            kind = type(held)
+            if kind in _ATOMS or (kind is tuple and _ATOMS.issuperset(map(type, held))):
                 continue
             if kind in _CONTAINERS and not held:
                 state[name] = kind()
