@@ -120,6 +120,7 @@ def _missing(
             comparison.task, Recipe(comparison.source, (), args.max_steps, comparison.fraction),
             args.seeds or comparison.seeds, comparison.arms, args.work_dir, resume=True, device=device,
             command=shlex.join(["python", "-m", "benchmarks.evidence", *sys.argv[1:]]),
+            cuda_graph=device.startswith("cuda"),
         )  # fmt: skip
         try:
             experiment, hashed = check_request(request)

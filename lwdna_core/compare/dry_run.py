@@ -10,18 +10,18 @@ from itertools import chain, islice, repeat
 
 import torch
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import MODELS
 from rich.console import Console
 from rich.table import Table
 
 from lwdna_core.compare.config import Experiment, load_experiment
+from lwdna_core.compare.cuda_graph import WARM_UP
 from lwdna_core.compare.experiment import Request, comparison_folder, make_grid
 from lwdna_core.compare.protocol import fingerprint, protocol
-from lwdna_core.compare.runner import compile_network, run_steps, training_loader
+from lwdna_core.compare.runner import build_model, run_steps, training_loader
 from lwdna_core.compare.search import baseline, blank, shrink_settings
 from lwdna_core.shrink import ChannelConfig, describe
 
-_STEPS = 3  # timed, after one that warms up
+_STEPS = 3  # timed, after those that warm up
 
 
 def print_plan(request: Request, fractions: Sequence[float | None], console: Console) -> None:
@@ -35,7 +35,7 @@ def print_plan(request: Request, fractions: Sequence[float | None], console: Con
         experiment = load_experiment(request.task, **dataclasses.asdict(recipe))
         grid = make_grid(wanted, experiment, fingerprint(protocol(experiment)))
         channels = describe(baseline(experiment), blank(experiment))
-        steps, seconds = run_steps(experiment), _seconds_per_step(experiment, request.device)
+        steps, seconds = run_steps(experiment), _seconds_per_step(experiment, request.device, request.cuda_graph)
         table = Table(title=f"{comparison_folder(wanted, experiment)}: {steps} steps a run", title_justify="left")
         for column in ("seed", "arm", "MACs", "parameters", "time", "state"):
             table.add_column(column, justify="left" if column in ("arm", "state") else "right")
@@ -75,14 +75,12 @@ def _share(experiment: Experiment, arm: str) -> float:
     return float(shrink_settings(experiment, arm).get("macs", 1.0))
 
 
-def _seconds_per_step(experiment: Experiment, device: str) -> float:
+def _seconds_per_step(experiment: Experiment, device: str, cuda_graph: bool) -> float:
     """Whole training steps of the baseline, as its runs take them (in their precision, compiled), on real batches."""
     cfg = copy.deepcopy(experiment.cfg)
-    network = baseline(experiment)
-    if mode := cfg.pop("compile", None):
-        compile_network(network, mode)
-    model = MODELS.build(cfg.model, default_args={"network": network}).to(device).train()
+    model = build_model(cfg, baseline(experiment), device, cuda_graph).train()
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+    warm_up = WARM_UP + 1 if cuda_graph else 1
 
     def now() -> float:
         if device.startswith("cuda"):
@@ -91,9 +89,9 @@ def _seconds_per_step(experiment: Experiment, device: str) -> float:
 
     # a set of fewer batches is gone through again
     for step, batch in enumerate(
-        islice(chain.from_iterable(repeat(training_loader(experiment, 0, device))), _STEPS + 1)
+        islice(chain.from_iterable(repeat(training_loader(experiment, 0, device))), warm_up + _STEPS)
     ):
-        if step == 1:
+        if step == warm_up:
             started = now()
         model.train_step(batch, optimizer)
     return (now() - started) / _STEPS

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from lwdna_core.compare.comparison import compare_results
 from lwdna_core.compare.config import Experiment, Recipe, check_arms, load_experiment
+from lwdna_core.compare.cuda_graph import check_cuda_graph
 from lwdna_core.compare.parts import check_parts
 from lwdna_core.compare.progress import Display, Progress
 from lwdna_core.compare.protocol import differences, fingerprint, protocol
@@ -49,6 +50,7 @@ class Request:
     resume: bool = False
     device: str = "cpu"
     command: str = ""
+    cuda_graph: bool = False
     parallel: int = 1
     threads: int | None = None
     vis: str | None = None
@@ -88,6 +90,8 @@ def check_request(request: Request) -> tuple[Experiment, dict[str, Any]]:
     """What the request leads to: the experiment and its protocol. Raises LwdnaError as `run_experiment` does."""
     experiment = load_experiment(request.task, **asdict(request.recipe))
     check_parts(experiment)
+    if request.cuda_graph:
+        check_cuda_graph(experiment, request.device)
     if check := getattr(MODELS.get(experiment.cfg.model.type), "check", None):
         check(experiment)  # what only its class knows: or it would be found after the search
     hashed = protocol(experiment)
@@ -108,7 +112,7 @@ def make_grid(request: Request, experiment: Experiment, protocol_fingerprint: st
     return [
         Run(
             request.task, request.recipe, seed, arm, folder / f"seed{seed}" / arm, protocol_fingerprint,
-            request.device, request.command, request.vis,
+            request.device, request.command, request.cuda_graph, request.vis,
         )
         for seed in range(experiment.seeds if request.seeds is None else request.seeds) for arm in arms
     ]  # fmt: skip

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.dist import get_dist_info
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch import nn
 
 from lwdna_core.compare.checkpoints import CheckpointHook, allow_mmengine_checkpoints, usable_checkpoint
 from lwdna_core.compare.config import Experiment, Recipe, load_experiment
+from lwdna_core.compare.cuda_graph import GraphedStep
 from lwdna_core.compare.progress import Line
 from lwdna_core.compare.protocol import fingerprint, load_set, protocol
 from lwdna_core.compare.randomness import NETWORK, RandomnessHook, reseed
@@ -47,6 +49,7 @@ class Run:
         fingerprint: of the protocol that the run belongs to.
         device: torch's name of it.
         command: the command line that asked for the run, for the record.
+        cuda_graph: steps are captured as a CUDA graph and replayed; the numbers stay the same.
         vis: mmengine's visualization backend ("tensorboard"), or None.
     """
 
@@ -58,6 +61,7 @@ class Run:
     fingerprint: str
     device: str
     command: str
+    cuda_graph: bool = False
     vis: str | None = None
 
 
@@ -76,7 +80,6 @@ def train(run: Run, line: Line) -> dict[str, Any]:
     recorder = Recorder(line, (run.fingerprint, run.arm, str(run.seed)))
     on_gpu = run.device.startswith("cuda")
     if on_gpu:
-        torch.cuda.set_device(torch.device(run.device).index or 0)  # or pinned memory and kernels would go by another
         torch.cuda.reset_peak_memory_stats(run.device)
     runner = _build_runner(run, experiment, network, loader, recorder, line)
     try:
@@ -227,6 +230,21 @@ def compile_network(network: nn.Module, mode: str) -> None:
     network.compile(dynamic=False, mode=mode)
 
 
+def build_model(cfg: Config, network: nn.Module, device: str, cuda_graph: bool) -> BaseModel:
+    """The model of mmengine around a network, as runs train it: on the device, compiled, its steps captured as asked.
+
+    Takes the key `compile` out of the config, or mmengine would compile the whole step as well.
+    """
+    if device.startswith("cuda"):
+        torch.cuda.set_device(torch.device(device).index or 0)  # or pinned memory and kernels would go by another
+    if mode := cfg.pop("compile", None):
+        compile_network(network, mode)
+    model: BaseModel = MODELS.build(cfg.model, default_args={"network": network}).to(device)
+    if cuda_graph:
+        model.train_step = GraphedStep(model)
+    return model
+
+
 def _build_runner(
     run: Run, experiment: Experiment, network: nn.Module, loader: Loader, recorder: Recorder, line: Line
 ) -> Runner:
@@ -243,9 +261,7 @@ def _build_runner(
     sharing = [SharedBatch()] if processes > 1 else []
     allow_mmengine_checkpoints()
     reseed(run.seed, NETWORK, 2)  # building the network drew more or fewer numbers, arm by arm
-    if mode := cfg.pop("compile", None):  # or mmengine would compile the whole step as well
-        compile_network(network, mode)
-    model = MODELS.build(cfg.model, default_args={"network": network}).to(run.device)
+    model = build_model(cfg, network, run.device, run.cuda_graph)
     checkpoint = usable_checkpoint(run.folder, recorder.owner, line.note)
     backends = [{"type": "TensorboardVisBackend", "save_dir": str(run.folder)}] if run.vis == "tensorboard" else []
     return QuietRunner(

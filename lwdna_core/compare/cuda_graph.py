@@ -1,0 +1,126 @@
+"""Training steps as a CUDA graph: the CPU starts all operations of a forward and a backward pass in one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
+from torch import Tensor
+
+from lwdna_core.compare.config import Experiment
+from lwdna_core.errors import LwdnaError
+
+WARM_UP = 3
+"""Steps as usual before one is captured: kernels are loaded and chosen, the compiler is done."""
+_CONSTANT = (str, int, float, bool, type(None))
+
+
+def check_cuda_graph(experiment: Experiment, device: str) -> None:
+    """Raise LwdnaError where steps of an experiment cannot be captured, as far as can be known before one is taken."""
+    counts, mode = experiment.cfg.optim_wrapper.get("accumulative_counts", 1), experiment.cfg.get("compile")
+    for holds, why in (
+        (device.startswith("cuda"), f"needs a GPU, not {device}"),
+        (get_world_size() == 1, "and --launcher exclude each other: the processes' gradients are no part of a graph"),
+        (counts == 1, f"and optim_wrapper.accumulative_counts={counts} exclude each other: a graph is a whole step"),
+        (mode in (None, "default"), f"and --compile {mode} exclude each other: that captures graphs of its own"),
+    ):
+        if not holds:
+            raise LwdnaError(f"--cuda-graph {why}")
+
+
+class GraphedStep:
+    """Takes the place of a model's `train_step`: the same operations on the same numbers, captured once and replayed.
+
+    A graph holds the forward pass, the loss and the backward pass. Preprocessing, which draws, and the optimiser's
+    step, whose learning rate changes, run as ever; so do batches of another shape than the first, as the last of an
+    epoch. Where parameters are frozen or modules change their mode, the step is captured anew.
+
+    What a forward pass draws from torch's generator of the GPU is drawn anew in each replay. All else that it takes
+    from outside of tensors (numbers from Python or NumPy, a count of the calls) stays as it was when it was captured.
+    The losses that a step returns are overwritten by the next one.
+
+    Args:
+        model: mmengine's, on the current GPU; its preprocessor makes a dict of tensors, numbers and strings.
+    """
+
+    def __init__(self, model: BaseModel) -> None:
+        self._model = model
+        self._parameters, self._modules = list(model.parameters()), list(model.modules())
+        self._mode: list[bool] = []
+        self._stream: torch.cuda.Stream | None = None
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """One step of the optimiser on a batch of the loader. Raises LwdnaError where it cannot be captured."""
+        with optim_wrapper.optim_context(self._model):
+            batch = self._model.data_preprocessor(data, True)
+        looks, mode = _looks(batch), [p.requires_grad for p in self._parameters] + [m.training for m in self._modules]
+        if mode != self._mode:
+            self._mode, self._first, self._steps, self._graph = mode, looks, 0, None
+        if looks != self._first:
+            return self._step(batch, optim_wrapper)
+        self._steps += 1
+        if self._steps <= WARM_UP:
+            return self._warm_up(batch, optim_wrapper)
+        if self._graph is None:
+            self._graph = self._capture(batch, optim_wrapper)
+        for name, tensor in self._inputs.items():
+            tensor.copy_(batch[name])
+        self._graph.replay()
+        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
+            parameter.grad = gradient
+        optim_wrapper.step()
+        return self._shown
+
+    def _losses(self, batch: dict[str, Any], optim_wrapper: OptimWrapper) -> tuple[Tensor, dict[str, Tensor]]:
+        with optim_wrapper.optim_context(self._model):
+            losses = self._model._run_forward(batch, mode="loss")
+        total, shown = self._model.parse_losses(losses)
+        return total, {name: value.detach() for name, value in shown.items()}
+
+    def _step(self, batch: dict[str, Any], optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """As usual."""
+        optim_wrapper.zero_grad()  # the graph leaves its gradients behind
+        total, shown = self._losses(batch, optim_wrapper)
+        optim_wrapper.update_params(total)
+        return shown
+
+    def _warm_up(self, batch: dict[str, Any], optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """On the stream of the capture: what autograd keeps for the parameters must not belong to the default one."""
+        current = torch.cuda.current_stream()
+        self._stream = self._stream or torch.cuda.Stream()
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            shown = self._step(batch, optim_wrapper)
+        current.wait_stream(self._stream)
+        return shown
+
+    def _capture(self, batch: dict[str, Any], optim_wrapper: OptimWrapper) -> torch.cuda.CUDAGraph:
+        self._inputs = {name: value.clone() for name, value in batch.items() if isinstance(value, Tensor)}
+        optim_wrapper.zero_grad()  # to None: the backward pass shall write gradients, and not add to any
+        graph = torch.cuda.CUDAGraph()
+        try:
+            # threads of data loaders may go on meanwhile
+            with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+                total, self._shown = self._losses({**batch, **self._inputs}, optim_wrapper)
+                optim_wrapper.backward(optim_wrapper.scale_loss(total))
+        except RuntimeError as error:
+            raise LwdnaError(
+                "--cuda-graph: a training step cannot be captured; does the network wait for the GPU, or compute on "
+                f"the CPU? {str(error).partition(chr(10))[0]}"
+            ) from error
+        self._gradients = [parameter.grad for parameter in self._parameters]
+        return graph
+
+
+def _looks(batch: dict[str, Any]) -> dict[str, Any]:
+    """All of a batch but the numbers in its tensors. Raises LwdnaError for what a graph cannot take."""
+    looks: dict[str, Any] = {}
+    for name, value in batch.items():
+        if not isinstance(value, (Tensor, *_CONSTANT)):
+            raise LwdnaError(f"--cuda-graph: {name!r} of a batch: expected a tensor, got {type(value).__name__}")
+        looks[name] = (value.shape, value.dtype) if isinstance(value, Tensor) else value
+    return looks

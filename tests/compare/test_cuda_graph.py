@@ -1,0 +1,123 @@
+"""`--cuda-graph`: on a GPU the same numbers as without, and an error before any work where there can be none."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper, build_optim_wrapper
+from torch import Tensor, nn
+
+from lwdna_core.compare.cuda_graph import GraphedStep
+from lwdna_core.errors import LwdnaError
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+Compare = Callable[..., tuple[int, str]]
+SGD = {"type": "SGD", "lr": 0.01, "momentum": 0.9, "weight_decay": 1e-2}
+PLAIN: dict[str, Any] = {"type": "OptimWrapper", "optimizer": SGD}
+
+
+class Regression(BaseModel):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.3), nn.Flatten())
+        self.head = nn.Linear(8 * 36, 1)
+
+    def forward(self, inputs: Tensor, targets: Tensor, mode: str) -> dict[str, Tensor]:
+        error = (self.head(self.body(inputs))[:, 0] - targets).square()
+        return {"loss": error.mean(), "worst": error.amax()}
+
+
+def batches(sizes: list[int]) -> list[dict[str, Tensor]]:
+    generator = torch.Generator().manual_seed(1)
+    return [
+        {"inputs": torch.randn(n, 3, 8, 8, generator=generator), "targets": torch.randn(n, generator=generator)}
+        for n in sizes
+    ]
+
+
+def train(
+    graphed: bool, sizes: list[int], between: Callable[[int, BaseModel, OptimWrapper], None], wrapper: dict[str, Any]
+) -> tuple[list[dict[str, float]], dict[str, Tensor]]:
+    torch.manual_seed(0)
+    model = Regression().cuda().train()
+    optim_wrapper = build_optim_wrapper(model, copy.deepcopy(wrapper))
+    step = GraphedStep(model) if graphed else model.train_step
+    torch.manual_seed(2)
+    shown = []
+    for number, batch in enumerate(batches(sizes)):
+        between(number, model, optim_wrapper)
+        shown.append({name: float(value.detach()) for name, value in step(batch, optim_wrapper).items()})
+    return shown, model.state_dict()
+
+
+def nothing(number: int, model: BaseModel, optim_wrapper: OptimWrapper) -> None: ...
+
+
+def schedule(number: int, model: BaseModel, optim_wrapper: OptimWrapper) -> None:
+    optim_wrapper.param_groups[0]["lr"] = 0.01 / (1 + number)
+
+
+def freeze(number: int, model: BaseModel, optim_wrapper: OptimWrapper) -> None:
+    frozen = 6 <= number < 12
+    model.body[0].requires_grad_(not frozen)
+    model.body[1].train(not frozen)
+
+
+@needs_gpu
+@pytest.mark.parametrize(
+    ("sizes", "between", "more"),
+    [
+        pytest.param([16] * 8, nothing, {}, id="plain"),
+        pytest.param([16, 16, 16, 16, 16, 5] * 3, schedule, {}, id="a shorter last batch, another learning rate"),
+        pytest.param([16] * 18, freeze, {}, id="frozen for a while"),
+        pytest.param([16] * 8, nothing, {"clip_grad": {"max_norm": 0.1}}, id="clipped"),
+        pytest.param([16] * 8, nothing, {"type": "AmpOptimWrapper", "dtype": "float16"}, id="float16"),
+    ],
+)
+def test_the_same_numbers_as_step_by_step(sizes: list[int], between: Any, more: dict[str, Any]) -> None:
+    (plain, weights), (graphed, same) = (train(flag, sizes, between, PLAIN | more) for flag in (False, True))
+    assert [loss["loss"] for loss in graphed] == pytest.approx([loss["loss"] for loss in plain], rel=1e-3)
+    assert [loss["worst"] for loss in graphed] == pytest.approx([loss["worst"] for loss in plain], rel=1e-2)
+    torch.testing.assert_close(same, weights, rtol=1e-2, atol=1e-3)
+
+
+@needs_gpu
+@pytest.mark.parametrize("mode", [None, "default"])
+def test_a_whole_comparison(compare: Compare, tmp_path: Path, mode: str | None) -> None:
+    wishes: dict[str, Any] = {"device": "cuda", "seeds": 1, "max_steps": 12, "compile": mode}
+    for name, graphed in (("plain", False), ("graphed", True)):
+        failed, printed = compare(work_dir=tmp_path / name, cuda_graph=graphed, **wishes)
+        assert failed == 0, printed
+    files = [tmp_path / name / "tiny" / "comparison.json" for name in ("plain", "graphed")]
+    assert files[0].exists() and files[1].exists()
+
+
+@needs_gpu
+def test_a_step_that_waits_for_the_gpu_is_refused() -> None:
+    class Waits(Regression):
+        def forward(self, inputs: Tensor, targets: Tensor, mode: str) -> dict[str, Tensor]:
+            return super().forward(inputs * float(inputs.mean() > 100), targets, mode)
+
+    model = Waits().cuda().train()
+    step, optim_wrapper = GraphedStep(model), build_optim_wrapper(model, PLAIN)
+    with pytest.raises(LwdnaError, match="--cuda-graph: a training step cannot be captured"):
+        for batch in batches([16] * 5):
+            step(batch, optim_wrapper)
+    torch.zeros(1, device="cuda").add_(1).item()  # the GPU goes on working
+
+
+def test_what_cannot_be_graphed_is_said_before_any_work(compare: Compare, tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(LwdnaError, match="--cuda-graph needs a GPU, not cpu"):
+        compare(cuda_graph=True)
+    with pytest.raises(LwdnaError, match="--compile reduce-overhead exclude each other"):
+        compare(cuda_graph=True, device="cuda", compile="reduce-overhead")
+    tiny.write_text(tiny.read_text() + "optim_wrapper['accumulative_counts'] = 2")
+    with pytest.raises(LwdnaError, match="accumulative_counts=2 exclude each other"):
+        compare(cuda_graph=True, device="cuda")
+    assert not (tmp_path / "out").exists()
