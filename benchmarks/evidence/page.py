@@ -17,6 +17,7 @@ from benchmarks.evidence.studies import studies
 from benchmarks.evidence.study import Study
 from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.comparison import compare_results
+from lwdna_core.compare.results import sittings
 from lwdna_core.compare.statistics import ENOUGH
 from lwdna_core.compare.task import find_task
 from lwdna_core.compare.wording import amount, interval, number, places, points, share, spread, verdict_words
@@ -50,8 +51,7 @@ class Section:
     def machines(self) -> list[str]:
         """Where the runs were made: device, torch and threads."""
         seen: dict[str, None] = {}
-        for run in self.runs:
-            env = run["environment"]
+        for env in (place["environment"] for run in self.runs for place in sittings(run)):
             threads = "" if env["cuda"] else f", {env['threads']} thread" + "s" * (env["threads"] != 1)
             seen[f"{env['device']} (torch {env['torch']}{threads})"] = None
         return list(seen)

@@ -13,7 +13,7 @@ RESULTS = Path(__file__).parents[1] / "results" / "evidence"
 _MOST_ITEMS = 1000  # with more, scores by item are left out: 10,000 images weigh more than all the rest
 _KEPT = (
     "format", "task", "experiment", "arm", "seed", "fingerprint", "request", "init", "command", "commit", "environment",
-    "metrics", "items", "network", "search", "train",
+    "sittings", "metrics", "items", "network", "search", "train",
 )  # fmt: skip
 
 Record = dict[str, Any]
@@ -28,7 +28,7 @@ def record(folder: Path) -> Record:
     channels = ChannelConfig.load(folder / "channels.json")
     groups = [[g.name, g.baseline, g.widened, g.found, g.at_floor] for g in channels.groups]
     few = {name: items for name, items in (result["items"] or {}).items() if len(items) <= _MOST_ITEMS}
-    return {key: result[key] for key in _KEPT} | {
+    return {key: result[key] for key in _KEPT if key in result} | {
         "items": few, "shrink": dict(channels.settings), "groups": groups, "protocol": result["protocol"],
     }  # fmt: skip
 

@@ -19,23 +19,30 @@ class Recorder(Hook):  # type: ignore[misc]
     Args:
         line: where progress is shown.
         owner: which run this is (protocol, arm, seed); a checkpoint of another one is foreign.
+        where: what runs it now: `environment` and `commit`.
 
     Attributes:
         curve: an entry an epoch: step, learning rate, mean training loss, and the metrics where it was validated.
         items: scores per item of the last evaluation, by metric.
         seconds: time in training steps, without validation and checkpoints, over all sittings.
+        sittings: where the run was trained, from its first step on: `step`, `environment` and `commit`. A run that was
+            interrupted has another entry where it went on elsewhere, or with other software.
     """
 
     priority = "LOW"
 
-    def __init__(self, line: Line, owner: Sequence[str]) -> None:
+    def __init__(self, line: Line, owner: Sequence[str], where: dict[str, Any]) -> None:
         self.curve: list[dict[str, float]] = []
         self.items: dict[str, dict[str, float]] = {}
         self.seconds = 0.0
+        self.sittings: list[dict[str, Any]] = []
         self.owner = list(owner)
         self._line = line
+        self._where = where
 
     def before_train(self, runner: Any) -> None:
+        if not self.sittings or {**self.sittings[-1], **self._where} != self.sittings[-1]:
+            self.sittings.append({"step": runner.iter, **self._where})
         self._line.advance(runner.iter)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
@@ -76,9 +83,10 @@ class Recorder(Hook):  # type: ignore[misc]
         runner.visualizer.add_scalars(values, step=runner.iter)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        record = {"curve": self.curve, "items": self.items, "seconds": self.seconds}
+        record = {"curve": self.curve, "items": self.items, "seconds": self.seconds, "sittings": self.sittings}
         checkpoint["record"] = {**record, "owner": self.owner}
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         record = checkpoint["record"]
         self.curve, self.items, self.seconds = record["curve"], record["items"], record["seconds"]
+        self.sittings = record["sittings"]

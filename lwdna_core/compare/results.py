@@ -7,6 +7,7 @@ import math
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def sittings(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Where a run of a `result.json` was trained: `environment` and `commit`; more than one if it was interrupted."""
+    return result.get("sittings") or [result]
+
+
 def environment(device: str) -> dict[str, Any]:
     """Software and machine that a run used. `device` is torch's name of it."""
     import mmengine
@@ -46,7 +52,7 @@ def environment(device: str) -> dict[str, Any]:
     return {
         "lwdna": __version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # it is of a class of its own, which no checkpoint should hold
         "mmengine": mmengine.__version__,
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name(device) if cuda else platform.processor() or platform.machine(),

@@ -77,7 +77,8 @@ def train(run: Run, line: Line) -> dict[str, Any]:
     channels = ChannelConfig.load(run.folder / "channels.json")
     network = build_arm(experiment, channels, run)
     loader = training_loader(experiment, run.seed, run.device)
-    recorder = Recorder(line, (run.fingerprint, run.arm, str(run.seed)))
+    where = {"environment": environment(run.device), "commit": commit()}
+    recorder = Recorder(line, (run.fingerprint, run.arm, str(run.seed)), where)
     on_gpu = run.device.startswith("cuda")
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(run.device)
@@ -105,8 +106,8 @@ def train(run: Run, line: Line) -> dict[str, Any]:
         "request": asdict(run.recipe),
         "init": "hypernet" if experiment.init == "hypernet" and (run.folder / START).exists() else "fresh",
         "command": run.command,
-        "commit": commit(),
-        "environment": environment(run.device),
+        **where,
+        "sittings": recorder.sittings,
         "metrics": {name: value for name, value in last.items() if experiment.task.metric(name)},
         "items": recorder.items,
         "curve": recorder.curve,

@@ -69,6 +69,18 @@ def test_an_unusable_checkpoint_is_reported_and_the_one_before_is_used(
     assert resumed["curve"] == straight["curve"]
 
 
+def test_where_a_run_went_on_stands_in_its_result(interrupted: Path, compare: Compare) -> None:
+    threads = torch.get_num_threads()
+    try:
+        assert compare(seeds=1, arms=("baseline",), resume=True, threads=threads + 1)[0] == 0
+    finally:
+        torch.set_num_threads(threads)
+    result = json.loads((interrupted / "result.json").read_text())
+    steps = [(place["step"], place["environment"]["threads"]) for place in result["sittings"]]
+    assert steps == [(0, threads), (8, threads + 1)]
+    assert result["environment"] == result["sittings"][-1]["environment"]
+
+
 def test_the_config_in_a_checkpoint_is_not_executed(interrupted: Path, compare: Compare, tmp_path: Path) -> None:
     checkpoint = interrupted / "epoch_2.pth"
     allow_mmengine_checkpoints()

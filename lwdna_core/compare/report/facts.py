@@ -7,6 +7,7 @@ from typing import Any
 
 from lwdna_core.compare import wording
 from lwdna_core.compare.report.material import Material
+from lwdna_core.compare.results import sittings
 
 
 def protocol_facts(material: Material) -> list[tuple[str, str]]:
@@ -40,13 +41,14 @@ def protocol_facts(material: Material) -> list[tuple[str, str]]:
 
 def environment_facts(material: Material) -> list[tuple[str, str]]:
     """Software and machine; where runs differ, all values."""
-    keys = dict.fromkeys(key for result in material.results for key in result["environment"])
+    places = [place for result in material.results for place in sittings(result)]
+    keys = dict.fromkeys(key for place in places for key in place["environment"])
     facts = []
     for key in keys:
-        values = dict.fromkeys(str(r["environment"].get(key)) for r in material.results)
+        values = dict.fromkeys(str(place["environment"].get(key)) for place in places)
         if list(values) != ["None"]:
             facts.append((key, ", ".join(values)))
-    commits = dict.fromkeys(str(r["commit"]) for r in material.results if r["commit"])
+    commits = dict.fromkeys(str(place["commit"]) for place in places if place["commit"])
     seconds = sum(r["train"]["seconds"] for r in material.results)
     return [
         *facts,
