@@ -1,8 +1,8 @@
 """Images a second of the data path and of training for ResNet-20 with CIFAR's shapes, against plain DataLoader recipes.
 
-All ways of getting data take turns, round by round, in one process: what disturbs one disturbs all. On a GPU the
-network's passes are CUDA graphs, and waiting is what steps take longer than on one batch that is there already. Random
-pixels serve as images: their contents cost nothing, except in the decoder, which gets JPEGs.
+All ways of getting data take turns, round by round, in one process: what disturbs one disturbs all. On a GPU a step is
+a CUDA graph, and waiting is what steps take longer than on one batch that is there already. Random pixels serve as
+images: their contents cost nothing, except in the decoder, which gets JPEGs.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ import kornia.augmentation as K
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from mmengine.hooks import Hook
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import HOOKS
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from lwdna_core.compare.cuda_graph import GraphedStep
 from lwdna_core.data.resident import ResidentSet
 from tasks.classification.data.decode import random_box
 from tasks.classification.data.folders import image_folder
-from tasks.classification.model import ImagePreprocessor
+from tasks.classification.model import ImageClassifier, ImagePreprocessor
 from tasks.classification.networks.resnet import cifar_resnet20
 
 Batches = Iterator[tuple[Tensor, Tensor]]
@@ -126,21 +127,14 @@ PATHS = {
 }
 
 
-def trainer() -> Callable[[Tensor, Tensor], None]:
+def trainer() -> Callable[[Tensor, Tensor], object]:
+    """The step of a run, on batches that are ready; on a GPU as a graph, or it would wait for the CPU alone."""
     torch.manual_seed(0)
-    network = cifar_resnet20().to(DEVICE, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
-    if DEVICE.type == "cuda":  # step by step it would wait for the CPU, and never for data
-        like = torch.zeros(BATCH, 3, 32, 32, device=DEVICE).contiguous(memory_format=torch.channels_last)
-        network = torch.cuda.make_graphed_callables(network, (like,))
-
-    def step(inputs: Tensor, labels: Tensor) -> None:
-        loss = F.cross_entropy(network(inputs), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step
+    model = ImageClassifier(cifar_resnet20(), {"type": "BaseDataPreprocessor"}).to(DEVICE).train()
+    sgd = {"type": "SGD", "lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4}
+    optim_wrapper = build_optim_wrapper(model, {"type": "OptimWrapper", "optimizer": sgd})
+    take = GraphedStep(model) if DEVICE.type == "cuda" else model.train_step
+    return lambda inputs, labels: take({"inputs": inputs, "labels": labels}, optim_wrapper)
 
 
 def alone(batches: Batches, count: int) -> float:
@@ -153,7 +147,7 @@ def alone(batches: Batches, count: int) -> float:
     return time.perf_counter() - began
 
 
-def training(batches: Batches, step: Callable[[Tensor, Tensor], None], count: int) -> float:
+def training(batches: Batches, step: Callable[[Tensor, Tensor], object], count: int) -> float:
     """Seconds of `count` steps, as a run has them: nothing waits for the device in between."""
     ready()
     began = time.perf_counter()
@@ -163,7 +157,7 @@ def training(batches: Batches, step: Callable[[Tensor, Tensor], None], count: in
     return time.perf_counter() - began
 
 
-def waiting(batches: Batches, step: Callable[[Tensor, Tensor], None], count: int) -> tuple[float, float]:
+def waiting(batches: Batches, step: Callable[[Tensor, Tensor], object], count: int) -> tuple[float, float]:
     """Seconds of `count` steps on a CPU, and the share of them until the batch is there."""
     waits = total = 0.0
     for _ in range(count):
