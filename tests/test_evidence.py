@@ -16,6 +16,7 @@ from benchmarks.evidence import store
 from benchmarks.evidence.manifest import CHOOSING, COMPARISONS, SEARCHES, Comparison
 from benchmarks.evidence.page import sections, write_page
 from benchmarks.evidence.schedule import Work, carry_out
+from benchmarks.evidence.training_time import training_time
 from lwdna_core.compare.config import load_experiment
 from lwdna_core.errors import LwdnaError
 
@@ -163,3 +164,18 @@ def test_unevenness_is_told_from_which_layers_gain(tmp_path: Path) -> None:
             store.add(tmp_path, NAME, run(arm, seed, 90.0 - seed) | {"groups": groups})
     text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
     assert "(24 runs): unevenness −1.00, tilt +0.00; the most even third lies at −1.50 points" in text
+
+
+def test_training_times_are_compared_where_both_runs_were_on_one_gpu_all_along(tmp_path: Path) -> None:
+    gpu = {"device": "a GPU", "torch": "2.13.0", "threads": 1, "cuda": "13.0"}
+    for seed, (elsewhere, seconds) in enumerate(((False, 60.0), (True, 600.0), (False, 90.0))):
+        for arm, took in (("baseline", 50.0), ("lwdna", seconds)):
+            one = run(arm, seed, 90.0) | {"environment": gpu, "train": {"seconds": took}}
+            places = [{"step": 0, "environment": gpu, "commit": "c"}]
+            if elsewhere and arm == "lwdna":
+                places.append({"step": 9, "environment": {**gpu, "cuda": None}, "commit": "c"})
+            store.add(tmp_path, NAME, one | {"sittings": places})
+    study = training_time({section.entry.name: section for section in sections(tmp_path)})
+    assert study is not None
+    assert "1.50 (1.20 to 1.80)" in study.sentences[0]
+    assert "100.0 % of its widths are no multiples of 4" in study.sentences[1]

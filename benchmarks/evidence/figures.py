@@ -127,6 +127,23 @@ def lines(
     return svg(drawing)
 
 
+def ranges(rows: Sequence[tuple[str, float, float, float]], x: str) -> bytes:
+    """Ratios with their range, from top to bottom: (label, middle, low, high); a line marks 1."""
+    with matplotlib.rc_context(STYLE):
+        drawing = Figure(figsize=(7, 0.8 + 0.27 * len(rows)), layout="constrained")
+        axes = drawing.add_subplot()
+        axes.axvline(1, color="#24292f", linewidth=0.8)
+        for place, (_, middle, low, high) in enumerate(rows):
+            axes.plot([low, high], [place, place], color=NEITHER, linewidth=2, solid_capstyle="butt")
+            axes.plot([middle], [place], "o", color=NEITHER, markersize=5)
+        axes.set_yticks(range(len(rows)), [label for label, *_ in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlim(left=0)
+        axes.set_xlabel(x)
+    return svg(drawing)
+
+
 def with_shares(
     rows: Sequence[tuple[str, Mapping[str, Any]]], unit: str, shares: Mapping[str, Mapping[str, float]]
 ) -> bytes:

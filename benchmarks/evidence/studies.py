@@ -23,6 +23,7 @@ from benchmarks.evidence.study import (
     resolved_of,
     share_at_floor,
 )
+from benchmarks.evidence.training_time import training_time
 from benchmarks.evidence.unevenness import unevenness
 from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.results import read_json
@@ -48,6 +49,7 @@ def studies(sections: Sections, results: Path) -> list[Study]:
         lambda: _fractions(sections),
         lambda: _start(sections),
         lambda: _align(sections),
+        lambda: training_time(sections),
         lambda: _stability(results),
     ]
     return [study for make in found if (study := make()) is not None]

@@ -1,0 +1,62 @@
+"""What LW-DNA's widths cost in training time on a GPU, whose kernels are made for channels in multiples of a few."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from benchmarks.evidence import figures
+from benchmarks.evidence.study import Sections, Study
+from lwdna_core.compare.arms import BASELINE, LWDNA
+from lwdna_core.compare.results import sittings
+from lwdna_core.compare.wording import number, share
+
+if TYPE_CHECKING:
+    from benchmarks.evidence.page import Section
+
+ALIGNED = 4  # of channels, with TF32: NVIDIA, "Optimizing Convolutional Layers", section on tensor cores
+
+
+def training_time(sections: Sections) -> Study | None:
+    """LW-DNA's training time over its baseline's, where both were trained on one GPU from beginning to end."""
+    rows = [(section, ratios) for section in sections.values() if (ratios := _ratios(section))]
+    if not rows:
+        return None
+    told = "; ".join(
+        f"{section.entry.title}: {number(fmean(ratios), 2)} ({number(min(ratios), 2)} to {number(max(ratios), 2)})"
+        for section, ratios in rows
+    )
+    macs = [section.comparison["arms"][LWDNA]["macs"] / section.comparison["arms"][BASELINE]["macs"]
+            for section, _ in rows]  # fmt: skip
+    found = [group[3] for section, _ in rows for run in section.runs if run["arm"] == LWDNA for group in run["groups"]]
+    return Study(
+        "training_time", "What it takes to train, on a GPU",
+        figures.ranges([(section.entry.title, fmean(r), min(r), max(r)) for section, r in rows],
+                       "LW-DNA's training time / the baseline's"),
+        [
+            "LW-DNA's seconds of training over those of the baseline with the same seed on the same GPU, mean and "
+            f"range over the seeds: {told}.",
+            f"It has {' and '.join(dict.fromkeys(share(m) for m in sorted(macs)))} of the MACs; but "
+            f"{share(_odd(found))} of its widths are no multiples of {ALIGNED}, which is what TF32's kernels are made "
+            "for; `--align` keeps widths in multiples.",
+            "The runs shared the GPU with others, as the commands say, so that single ratios are rough.",
+        ],
+    )  # fmt: skip
+
+
+def _ratios(section: Section) -> list[float]:
+    """One for each seed whose two runs were on one GPU."""
+    took: dict[tuple[str, int], tuple[str, float]] = {}
+    for run in section.runs:
+        where = {place["environment"]["device"] for place in sittings(run) if place["environment"]["cuda"]}
+        if len(where) == 1 == len(sittings(run)):
+            took[run["arm"], int(run["seed"])] = where.pop(), float(run["train"]["seconds"])
+    return [
+        took[LWDNA, seed][1] / seconds
+        for (arm, seed), (device, seconds) in took.items()
+        if arm == BASELINE and took.get((LWDNA, seed), ("",))[0] == device
+    ]
+
+
+def _odd(widths: list[int]) -> float:
+    return fmean(width % ALIGNED != 0 for width in widths)
