@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -36,9 +38,11 @@ class GraphedStep:
 
     A graph holds the forward pass, the loss and the backward pass. Preprocessing, which draws, and the optimiser's
     step, whose learning rate changes, run as ever; so do batches of another shape than the first, as the last of an
-    epoch. Where parameters are frozen or modules change their mode, the step is captured anew.
+    epoch. Where parameters are frozen or modules change their mode, the step is captured anew. A preprocessor that is
+    `replayable` has a method `draw`, which takes a batch and adds to it what is random; all that is left to do with it
+    is in the graph.
 
-    What a forward pass draws from torch's generator of the GPU is drawn anew in each replay. All else that it takes
+    What is drawn from torch's generator of the GPU within a graph is drawn anew in each replay. All else that it takes
     from outside of tensors (numbers from Python or NumPy, a count of the calls) stays as it was when it was captured.
     The losses that a step returns are overwritten by the next one.
 
@@ -48,6 +52,10 @@ class GraphedStep:
 
     def __init__(self, model: BaseModel) -> None:
         self._model = model
+        preprocess = partial(model.data_preprocessor, training=True)
+        ahead = getattr(model.data_preprocessor, "replayable", False)
+        self._before: Callable[[Any], dict[str, Any]] = model.data_preprocessor.draw if ahead else preprocess
+        self._within: Callable[[dict[str, Any]], dict[str, Any]] = preprocess if ahead else dict
         self._parameters, self._modules = list(model.parameters()), list(model.modules())
         self._mode: list[bool] = []
         self._stream: torch.cuda.Stream | None = None
@@ -56,7 +64,7 @@ class GraphedStep:
     def __call__(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """One step of the optimiser on a batch of the loader. Raises LwdnaError where it cannot be captured."""
         with optim_wrapper.optim_context(self._model):
-            batch = self._model.data_preprocessor(data, True)
+            batch = self._before(data)
         looks, mode = _looks(batch), [p.requires_grad for p in self._parameters] + [m.training for m in self._modules]
         if mode != self._mode:
             self._mode, self._first, self._steps, self._graph = mode, looks, 0, None
@@ -68,7 +76,7 @@ class GraphedStep:
         if self._graph is None:
             self._graph = self._capture(batch, optim_wrapper)
         for name, tensor in self._inputs.items():
-            tensor.copy_(batch[name])
+            tensor.copy_(batch[name], non_blocking=True)
         self._graph.replay()
         for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
             parameter.grad = gradient
@@ -77,7 +85,7 @@ class GraphedStep:
 
     def _losses(self, batch: dict[str, Any], optim_wrapper: OptimWrapper) -> tuple[Tensor, dict[str, Tensor]]:
         with optim_wrapper.optim_context(self._model):
-            losses = self._model._run_forward(batch, mode="loss")
+            losses = self._model._run_forward(self._within(batch), mode="loss")
         total, shown = self._model.parse_losses(losses)
         return total, {name: value.detach() for name, value in shown.items()}
 
@@ -99,7 +107,9 @@ class GraphedStep:
         return shown
 
     def _capture(self, batch: dict[str, Any], optim_wrapper: OptimWrapper) -> torch.cuda.CUDAGraph:
-        self._inputs = {name: value.clone() for name, value in batch.items() if isinstance(value, Tensor)}
+        device = self._parameters[0].device
+        tensors = {name: value for name, value in batch.items() if isinstance(value, Tensor)}
+        self._inputs = {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
         optim_wrapper.zero_grad()  # to None: the backward pass shall write gradients, and not add to any
         graph = torch.cuda.CUDAGraph()
         try:

@@ -15,6 +15,7 @@ from lwdna_core.compare.config import Experiment
 from lwdna_core.compare.protocol import load_set
 from lwdna_core.compare.search import baseline, blank
 from lwdna_core.compare.sharing import draw
+from lwdna_core.data.transfer import sent
 from lwdna_core.errors import LwdnaError
 
 
@@ -55,53 +56,70 @@ class ImagePreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         self.size, self.pad, self.flip, self.cutout = size, pad, flip, cutout
         self.colour = nn.Sequential(*(_kornia(**options) for options in colour))
 
+    @property
+    def replayable(self) -> bool:
+        """Whether `forward` draws nothing once `draw` has; kornia's classes draw for themselves."""
+        return not len(self.colour)
+
+    def draw(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A batch to train on, and what is random about it, on the device: rows and columns to take, cutout's corners.
+
+        Drawn and worked out on the CPU, by numpy: a GPU takes longer to start an operation than all of this takes.
+        """
+        count, _, height, width = data["inputs"].shape
+        rows, columns = (side + 2 * self.pad - self.size + 1 for side in (height, width))  # places for a crop
+        if rows < 1 or columns < 1:
+            raise LwdnaError(f"images of {height} x {width}, padded by {self.pad}, have no crop of size {self.size}")
+        x, y = ((draw(count).numpy() * places).astype(np.int64)[:, None] for places in (columns, rows))
+        mirrored = draw(count).numpy()[:, None] < 0.5 if self.flip else np.zeros((count, 1), bool)
+        drawn: dict[str, np.ndarray] = {}
+        if rows > 1 or columns > 1:
+            steps = np.arange(self.size)
+            across, down = np.where(mirrored, steps[::-1], steps) + x, (steps + y) * (width + 2 * self.pad)
+            drawn["taken"] = np.stack([down, across])
+        elif self.flip:
+            drawn["mirrored"] = mirrored
+        if self.cutout:
+            centres = [(draw(count).numpy() * self.size).astype(np.int64) for _ in "yx"]
+            drawn["blanked"] = np.stack(centres) - self.cutout // 2
+        return {**data, **{name: sent(torch.from_numpy(array), self.device) for name, array in drawn.items()}}
+
     def forward(self, data: dict[str, Tensor], training: bool = False) -> dict[str, Tensor]:
         """Images (N, 3, H, W) -> (N, 3, H, W), or (N, 3, size, size) in training; channels last."""
+        if training and not data.keys() & _DRAWN:
+            data = self.draw(data)
         images = data["inputs"].to(self.device, non_blocking=True)
         labels = data["labels"].to(self.device, non_blocking=True)
-        if training:
-            images = self._crop(images)
+        if "mirrored" in data:
+            images = torch.where(data["mirrored"][..., None, None], images.flip(3), images)
+        if "taken" in data:
+            images = self._crop(images, *data["taken"])
         images = images.div(255)
         if training:
             images = self.colour(images)
         images = images.sub_(self.mean).div_(self.std)
-        if training and self.cutout:
-            images = self._blank(images)
+        if "blanked" in data:
+            images = self._blank(images, data["blanked"])
         # 10 to 25 % faster than the default layout
         return {"inputs": images.contiguous(memory_format=torch.channels_last), "labels": labels}
 
-    def _crop(self, images: Tensor) -> Tensor:
+    def _crop(self, images: Tensor, down: Tensor, across: Tensor) -> Tensor:
         """Shift and mirror every image for itself, in one gather (six times as fast as kornia's two steps)."""
-        count, channels, height, width = images.shape
-        rows, columns = (side + 2 * self.pad - self.size + 1 for side in (height, width))  # places for a crop
-        if rows < 1 or columns < 1:
-            raise LwdnaError(f"images of {height} x {width}, padded by {self.pad}, have no crop of size {self.size}")
-        # Drawn and worked out on the CPU, by numpy: a GPU takes longer to start an operation than all of this takes.
-        x, y = ((draw(count).numpy() * places).astype(np.int64)[:, None] for places in (columns, rows))
-        mirrored = draw(count).numpy()[:, None] < 0.5 if self.flip else np.zeros((count, 1), bool)
-        if rows == columns == 1:
-            chosen = _sent(mirrored, images.device)[..., None, None]
-            return torch.where(chosen, images.flip(3), images) if self.flip else images
-        steps = np.arange(self.size)
-        across, down = np.where(mirrored, steps[::-1], steps) + x, (steps + y) * (width + 2 * self.pad)
-        down, across = _sent(np.stack([down, across]), images.device)
+        count, channels = images.shape[:2]
         places = (down[:, :, None] + across[:, None, :]).view(count, 1, -1).expand(-1, channels, -1)
         picked = F.pad(images, (self.pad,) * 4).flatten(2).gather(2, places)
         return picked.view(count, channels, self.size, self.size)
 
-    def _blank(self, images: Tensor) -> Tensor:
+    def _blank(self, images: Tensor, corners: Tensor) -> Tensor:
         """Set a square of every image to 0, the mean; what of the square lies outside is lost."""
         steps = torch.arange(self.size, device=images.device)
-        drawn = [(draw(len(images)).numpy() * self.size).astype(np.int64) - self.cutout // 2 for _ in "yx"]
-        starts = _sent(np.stack(drawn), images.device)[:, :, None]
+        starts = corners[:, :, None]
         y, x = (starts <= steps) & (steps < starts + self.cutout)
         return images.masked_fill_((y[:, :, None] & x[:, None, :])[:, None], 0)
 
 
-def _sent(array: np.ndarray, device: torch.device) -> Tensor:
-    """A copy on the device, for which nobody waits: to a GPU that takes pinned memory."""
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+_DRAWN = {"taken", "mirrored", "blanked"}
+"""What `draw` may add to a batch."""
 
 
 def _kornia(type: str, **options: Any) -> nn.Module:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lwdna_core.data.resident import stratified
+from lwdna_core.data.transfer import sent
 from lwdna_core.errors import LwdnaError
 from tasks.restoration.store import ImageStore
 
@@ -122,11 +123,7 @@ class PatchLoader:
             unit = scale if name == "targets" else 1
             side = data.size if name == "targets" else data.size // scale
             patches = store.patches(images[own], unit * tops[own], unit * lefts[own], side)
-            if patches.device.type != self.device.type:  # mapped from a file
-                patches = (patches.pin_memory() if self.device.type == "cuda" else patches).to(
-                    self.device, non_blocking=True
-                )
-            batch[name] = patches
+            batch[name] = sent(patches, self.device)
         return batch
 
 

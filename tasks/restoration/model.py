@@ -12,6 +12,7 @@ from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor, nn
 
 from lwdna_core.compare.sharing import draw
+from lwdna_core.data.transfer import sent
 from tasks.restoration.tiles import Tiles, self_ensemble
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": F.l1_loss, "mse": F.mse_loss}
@@ -22,14 +23,13 @@ def loss(network: nn.Module, batch: dict[str, Any]) -> Tensor:
     return LOSSES[batch["loss"]](network(batch["inputs"]), batch["targets"])
 
 
-def augment(images: Sequence[Tensor]) -> list[Tensor]:
-    """Flip and turn squares at random: each of the eight ways to lay one down, drawn for every sample of a batch.
+def augment(images: Sequence[Tensor], chosen: Tensor) -> list[Tensor]:
+    """Flip and turn squares: each of the eight ways to lay one down.
 
     Args:
         images: tensors (N, C, S, S), of a size of their own each, whose samples belong together.
+        chosen: (N, 3, 1, 1, 1), bool: which samples are mirrored left to right, upside down, and across the diagonal.
     """
-    count = len(images[0])
-    chosen = (draw(count, 3, 1, 1, 1) < 0.5).to(images[0].device, non_blocking=True)
     out = []
     for x in images:
         x = torch.where(chosen[:, 0], x.flip(-1), x)
@@ -53,14 +53,23 @@ class RestorationPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
             raise ValueError(f"expected a loss among {', '.join(LOSSES)}, got {loss!r}")
         self.loss, self.sigma = loss, sigma
 
+    replayable = True
+    """`forward` draws nothing once `draw` has, except for noise, by the device's own generator."""
+
+    def draw(self, data: dict[str, Any]) -> dict[str, Any]:
+        """A batch to train on, and how its patches are turned: `chosen` of `augment`, drawn on the CPU."""
+        return {**data, "turned": sent(draw(len(data["targets"]), 3, 1, 1, 1) < 0.5, self.device)}
+
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Training: batches of patches; with targets alone, inputs are these with noise. Else lists of images."""
         if not training:
             prepared = {name: [self._floats(x[None]) for x in data[name]] for name in ("inputs", "targets")}
             return {**prepared, "loss": self.loss}
+        if "turned" not in data:
+            data = self.draw(data)
         names = [name for name in ("inputs", "targets") if name in data]
         # as bytes: a quarter of the memory traffic
-        turned = augment([data[name].to(self.device, non_blocking=True) for name in names])
+        turned = augment([data[name].to(self.device, non_blocking=True) for name in names], data["turned"])
         batch = {name: self._floats(x) for name, x in zip(names, turned, strict=True)}
         clean = batch["targets"]
         inputs = batch["inputs"] if "inputs" in batch else self._noisy(clean)

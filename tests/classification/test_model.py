@@ -88,6 +88,19 @@ def test_crops_and_flips_are_kornias_number_for_number(count: int, side: int, pa
         assert found.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize("options", [{}, {"flip": True}, {"pad": 0, "flip": True}, {"flip": True, "cutout": 3}])
+def test_what_is_drawn_ahead_is_all_that_is_random(options: dict[str, int]) -> None:
+    preprocessor = ImagePreprocessor(**PREPROCESSOR | options)
+    torch.manual_seed(0)
+    expected = preprocessor(images(8), training=True)["inputs"]
+    torch.manual_seed(0)
+    drawn = preprocessor.draw(images(8))
+    for _ in range(2):  # nothing is left to be drawn
+        assert torch.equal(preprocessor(drawn, training=True)["inputs"], expected)
+    assert preprocessor.replayable
+    assert not ImagePreprocessor(**PREPROCESSOR, colour=[{"type": "RandomGrayscale"}]).replayable
+
+
 def test_images_of_full_size_are_only_mirrored() -> None:
     data = images(64)
     torch.manual_seed(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,14 +89,28 @@ def test_the_same_numbers_as_step_by_step(sizes: list[int], between: Any, more: 
 
 
 @needs_gpu
-@pytest.mark.parametrize("mode", [None, "default"])
-def test_a_whole_comparison(compare: Compare, tmp_path: Path, mode: str | None) -> None:
-    wishes: dict[str, Any] = {"device": "cuda", "seeds": 1, "max_steps": 12, "compile": mode}
+@pytest.mark.parametrize(
+    ("task", "config", "mode"),
+    [
+        ("classification", "tiny", None),
+        ("classification", "tiny", "default"),
+        ("restoration", "edsr_small_x2_photos_short", None),
+        ("restoration", "dncnn_small_photos_short", None),
+        ("tracking", "siamfc_small_composed_short", None),
+    ],
+)
+def test_whole_comparisons(compare: Compare, tmp_path: Path, task: str, config: str, mode: str | None) -> None:
+    wishes: dict[str, Any] = {"task": task, "device": "cuda", "seeds": 1, "max_steps": 6, "compile": mode}
+    if config != "tiny":
+        wishes["config"] = config
+    losses = []
     for name, graphed in (("plain", False), ("graphed", True)):
         failed, printed = compare(work_dir=tmp_path / name, cuda_graph=graphed, **wishes)
         assert failed == 0, printed
-    files = [tmp_path / name / "tiny" / "comparison.json" for name in ("plain", "graphed")]
-    assert files[0].exists() and files[1].exists()
+        files = [tmp_path / name / config / "seed0" / arm / "result.json" for arm in ("baseline", "lwdna")]
+        results = [json.loads(file.read_text()) for file in files]
+        losses.append([entry["loss"] for result in results for entry in result["curve"]])
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
 @needs_gpu

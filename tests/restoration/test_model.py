@@ -43,7 +43,7 @@ def test_augmentation_lays_patches_down_in_all_eight_ways_alike_for_pairs() -> N
     torch.manual_seed(0)
     low = patch(1, 3, 5, 5).expand(400, -1, -1, -1)
     high = low.repeat_interleave(2, -1).repeat_interleave(2, -2)
-    turned_low, turned_high = augment([low, high])
+    turned_low, turned_high = augment([low, high], torch.rand(400, 3, 1, 1, 1) < 0.5)
     assert torch.equal(turned_high, turned_low.repeat_interleave(2, -1).repeat_interleave(2, -2))
     ways = [side.rot90(turns, (1, 2)) for side in (low[0], low[0].flip(2)) for turns in range(4)]
     counts = Counter(
@@ -65,6 +65,17 @@ def test_processes_prepare_their_patches_as_one_process_would(names: tuple[str, 
         for name in ("inputs", "targets"):
             assert torch.equal(own[name], whole[name][rank::2])
             assert own[name].is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("names", [("inputs", "targets"), ("targets",)])
+def test_what_is_drawn_ahead_is_what_is_drawn_otherwise(names: tuple[str, ...]) -> None:
+    preprocessor = RestorationPreprocessor("l1", sigma=25)
+    batch = {name: patch(5, 3, 8, 8) for name in names}
+    torch.manual_seed(0)
+    whole = preprocessor(batch, training=True)
+    torch.manual_seed(0)
+    ahead = preprocessor(preprocessor.draw(batch), training=True)
+    assert torch.equal(ahead["inputs"], whole["inputs"]) and torch.equal(ahead["targets"], whole["targets"])
 
 
 def test_noise_has_the_sigma_is_unclipped_and_belongs_to_the_seed() -> None:
