@@ -54,7 +54,7 @@ CRITERIA = (
 )  # fmt: skip
 SEARCHES = (
     "lwdna", "lwdna-width1.5", "lwdna-gate", "lwdna-gate-per-mac", "lwdna-batches16",
-    "lwdna-equal", "lwdna-gate-equal", "lwdna-gate-per-mac-equal",
+    "lwdna-equal", "lwdna-gate-equal", "lwdna-gate-per-mac-equal", "lwdna-rounds4", "lwdna-rounds4-equal",
 )  # fmt: skip
 CHOSEN = ("baseline", "uniform", "lwdna", "lwdna-gate-equal")
 """The search that was chosen on the comparisons named next, with what it is held against in others."""

@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--align", type=count, default=1, metavar="N", help="found widths are multiples of N, 8 for tensor cores")
     add("--freeze", action="append", default=[], metavar="PATTERN", help="groups that stay as they are; repeatable")
     add("--criterion", choices=CRITERIA, default=CRITERIA[0], help="what scores the channels (default: %(default)s)")
+    add("--rounds", type=count, default=1, metavar="N", help="widen and shrink so often (default: %(default)s)")
     add("--batches", type=count, metavar="N", help="number of random batches (default: 2)")
     add("--batch-size", type=count, metavar="N", help="their size (default: 8)")
     add("--seed", type=int, default=0, metavar="N", help="of weights and data (default: %(default)s)")
@@ -97,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
             min_channels=args.min_channels,
             align=args.align,
             freeze=args.freeze,
+            rounds=args.rounds,
             seed=args.seed,
         )
     config = dataclasses.replace(config, network=args.network, settings={**config.settings, "scores": scores})

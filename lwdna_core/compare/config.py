@@ -19,7 +19,8 @@ from lwdna_core.errors import LwdnaError
 _SHRINK: dict[str, type | tuple[type, ...]] = {
     "macs": (int, float), "params": (int, float, type(None)), "width": (int, float), "criterion": str,
     "floor": (int, float), "classifier_floor": (int, float), "floors": dict, "ceilings": dict, "min_channels": int,
-    "align": int, "freeze": (list, tuple), "classifier": bool, "embedding": int, "batches": int, "batch_size": int,
+    "align": int, "freeze": (list, tuple), "classifier": bool, "embedding": int, "rounds": int,
+    "batches": int, "batch_size": int,
 }  # fmt: skip
 """What `experiment.shrink` may hold: arguments of `lwdna_core.shrink.find`, the number of batches and their size."""
 _EXPERIMENT = ("network", "options", "input", "init", "shrink", "arms", "seeds")

@@ -184,6 +184,7 @@ def test_a_compiled_wrapper_is_named() -> None:
         ({"macs": "0.9"}, ["macs", "'0.9'"]),
         ({"criterion": "hessian"}, ["hessian", "gradient", "random", "uniform"]),
         ({"embedding": 0}, ["embedding"]),
+        ({"rounds": 0}, ["rounds"]),
     ],
     ids=str,
 )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lwdna_core.shrink import BudgetError, ChannelConfig, ChannelGraph, describe, find, trace
+from lwdna_core.shrink.search import APART
 
 from . import branched, networks
 from .masking import Inputs, call, changes, counted, remember, tensors
@@ -322,3 +323,17 @@ def test_volumes_have_no_channels_last_of_this_kind() -> None:
     network = nn.Sequential(nn.Conv3d(3, 8, 3), nn.ReLU(), nn.Conv3d(8, 5, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten())
     config = find(network, torch.zeros(1, 3, 6, 6, 6), classified((4, 3, 6, 6, 6)), cross_entropy)
     assert config.found.macs <= 0.9 * config.baseline.macs
+
+
+@pytest.mark.parametrize("name", ["resnet", "densenet"])
+def test_a_second_round_is_a_search_from_what_the_first_has_found(name: str) -> None:
+    build, example_inputs, batches, loss = TASKS[name]
+    once = find(build(), example_inputs, batches, loss, macs=0.9, floor=0.45)
+    start = once.apply(build())
+    budget = 0.9 * once.baseline.macs / once.found.macs
+    again = find(start, example_inputs, batches, loss, macs=budget, floor=0.45, seed=APART)
+    both = find(build(), example_inputs, iter(batches), loss, macs=0.9, floor=0.45, rounds=2)
+    assert both.widths == again.widths
+    assert both.found == again.found and both.baseline == once.baseline
+    assert (both.search.batches, both.search.macs) == (4, once.search.macs + again.search.macs)
+    assert both.settings["rounds"] == 2 and "rounds" not in once.settings

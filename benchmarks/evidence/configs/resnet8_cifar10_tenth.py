@@ -27,6 +27,9 @@ experiment = dict(
         dict(name="lwdna-equal", macs=1.0),
         dict(name="lwdna-gate-equal", criterion="gate", macs=1.0),
         dict(name="lwdna-gate-per-mac-equal", criterion="gate_per_mac", macs=1.0),
+        # widened and shrunk again and again, by a little
+        dict(name="lwdna-rounds4", rounds=4, floor=0.45),
+        dict(name="lwdna-rounds4-equal", rounds=4, floor=0.45, macs=1.0),
         dict(name="lwdna-magnitude", criterion="magnitude", batches=20),
         dict(name="lwdna-align8", align=8),
     ],
