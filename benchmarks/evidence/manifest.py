@@ -72,7 +72,7 @@ def _large(task: str, config: str, title: str, seeds: int = 3) -> Comparison:
 
 
 LARGE = (
-    _large(CLASSIFICATION, RESNET20, "ResNet-20, CIFAR-10"),
+    _large(CLASSIFICATION, RESNET20, "ResNet-20, CIFAR-10", seeds=8),
     _large(RESTORATION, "edsr_small_x2_bsds", "EDSR-small x2, BSDS500"),
     _large(RESTORATION, "dncnn_sigma25_train400_brief", "DnCNN, sigma 25, Train400"),
     _large(CLASSIFICATION, "mobilenetv2_tiny10", "MobileNetV2, 10 classes of Tiny-ImageNet"),

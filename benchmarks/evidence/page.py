@@ -56,13 +56,18 @@ class Section:
             seen[f"{env['device']} (torch {env['torch']}{threads})"] = None
         return list(seen)
 
+    @property
+    def commits(self) -> list[str]:
+        """What the runs were made with."""
+        return list(dict.fromkeys(str(place["commit"]) for run in self.runs for place in sittings(run)))
+
     def values(self, kind: str) -> list[str]:
         """Different values of a key of the runs."""
         return list(dict.fromkeys(str(run[kind]) for run in self.runs))
 
 
 def sections(results: Path) -> list[Section]:
-    """What there is, in the manifest's order."""
+    """What there is, in the manifest's order, but that of the usual sizes first."""
     found = []
     for entry in {c.name: c for c in reversed(COMPARISONS)}.values():
         runs = list(store.load(results, entry.name).values())
@@ -70,7 +75,7 @@ def sections(results: Path) -> list[Section]:
             own = [run for run in runs if run["fingerprint"] == protocol]
             found.append(Section(entry, own, compare_results(find_task(entry.task), own)))
     order = {c.name: i for i, c in reversed(list(enumerate(COMPARISONS)))}
-    return sorted(found, key=lambda section: order[section.entry.name])
+    return sorted(found, key=lambda section: (not section.entry.large, order[section.entry.name]))
 
 
 def write_page(results: Path, page: Path) -> Path:
