@@ -1,7 +1,7 @@
 """Images a second of the data path and of training for ResNet-20 with CIFAR's shapes, against plain DataLoader recipes.
 
 All ways of getting data take turns, round by round, in one process: what disturbs one disturbs all. On a GPU a step is
-a CUDA graph, and waiting is what steps take longer than on one batch that is there already. Random pixels serve as
+a CUDA graph, and waiting is what steps take longer than on one batch that is ready there. Random pixels serve as
 images: their contents cost nothing, except in the decoder, which gets JPEGs.
 """
 
@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import kornia.augmentation as K
 import numpy as np
@@ -21,7 +22,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import HOOKS
+from mmengine.registry import HOOKS, MODELS
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -39,6 +40,11 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 IMAGES, BATCH = 12_800, 128
 WORKERS = min(8, os.cpu_count() or 1)
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]
+NONE: dict[str, Any] = {"type": "BaseDataPreprocessor"}
+PREPROCESSOR = {
+    "type": "tasks.classification.model.ImagePreprocessor", "mean": MEAN, "std": STD, "size": 32, "pad": 4, "flip": True
+}  # fmt: skip
+OWN = "(lwdna)"
 HEADER = "data path | images/s, data alone | images/s, training | share of a step that waits, % | wanted | met"
 RUN = "`lwdna compare`, ResNet-20, batch 128 | images/s | lowest to highest round | wanted | met"
 DECODING = "decoding a 500 x 375 JPEG for 224 x 224 | images/s, one process"
@@ -56,15 +62,21 @@ def ready() -> None:
         torch.cuda.synchronize()
 
 
-def ours() -> Batches:
-    """What a run of `lwdna compare` does before the forward pass."""
+def loaded() -> Batches:
+    """What a run of `lwdna compare` gets from its loader: bytes on the device."""
     images, labels = pixels()
     loader = ResidentSet({"inputs": images, "labels": labels}, {}).loader(BATCH, DEVICE, seed=0)
-    prepare = ImagePreprocessor(MEAN, STD, size=32, pad=4, flip=True).to(DEVICE)
     while True:
         for batch in loader:
-            prepared = prepare(batch, True)
-            yield prepared["inputs"], prepared["labels"]
+            yield batch["inputs"], batch["labels"]
+
+
+def ours() -> Batches:
+    """All that a run does before the forward pass."""
+    prepare: ImagePreprocessor = MODELS.build(PREPROCESSOR).to(DEVICE)
+    for inputs, labels in loaded():
+        prepared = prepare({"inputs": inputs, "labels": labels}, True)
+        yield prepared["inputs"], prepared["labels"]
 
 
 def kornias() -> Batches:
@@ -120,17 +132,17 @@ def data_loader(workers: int) -> Callable[[], Batches]:
 
 
 PATHS = {
-    "set on the device, one gather (lwdna)": ours,
+    f"set on the device, one gather {OWN}": ours,
     "set on the device, kornia": kornias,
     "DataLoader, 0 workers": data_loader(0),
     f"DataLoader, {WORKERS} workers": data_loader(WORKERS),
 }
 
 
-def trainer() -> Callable[[Tensor, Tensor], object]:
-    """The step of a run, on batches that are ready; on a GPU as a graph, or it would wait for the CPU alone."""
+def trainer(preprocessor: dict[str, Any] = NONE) -> Callable[[Tensor, Tensor], object]:
+    """The step of a run; on a GPU as a graph, or it would wait for the CPU alone."""
     torch.manual_seed(0)
-    model = ImageClassifier(cifar_resnet20(), {"type": "BaseDataPreprocessor"}).to(DEVICE).train()
+    model = ImageClassifier(cifar_resnet20(), preprocessor).to(DEVICE).train()
     sgd = {"type": "SGD", "lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4}
     optim_wrapper = build_optim_wrapper(model, {"type": "OptimWrapper", "optimizer": sgd})
     take = GraphedStep(model) if DEVICE.type == "cuda" else model.train_step
@@ -171,15 +183,15 @@ def waiting(batches: Batches, step: Callable[[Tensor, Tensor], object], count: i
 
 def test_data_paths(report: Callable[..., None]) -> None:
     rounds, batches_a_round, steps = (6, 20, 50) if DEVICE.type == "cuda" else (5, 10, 2)
-    step = trainer()
+    step, there = trainer(), itertools.repeat(next(ours()))
+    whole = (loaded(), trainer(PREPROCESSOR)) if DEVICE.type == "cuda" else None
     running = {name: path() for name, path in PATHS.items()}
-    there = itertools.repeat(next(ours()))
     measured: dict[str, list[tuple[float, float, float]]] = {name: [] for name in PATHS}
     for number in range(rounds + 1):
         for name, batches in running.items():
             seconds = alone(batches, batches_a_round)
-            if DEVICE.type == "cuda":  # it works ahead, so that steps cannot be looked at one by one
-                train = training(batches, step, steps)
+            if whole:  # a GPU works ahead, so that steps cannot be looked at one by one
+                train = training(*whole, steps) if name.endswith(OWN) else training(batches, step, steps)
                 share = 1 - training(there, step, steps) / train
             else:
                 train, share = waiting(batches, step, steps)
@@ -187,7 +199,7 @@ def test_data_paths(report: Callable[..., None]) -> None:
                 measured[name].append((seconds, train, share))
     for name, rows in measured.items():
         data, train, share = (statistics.median(column) for column in zip(*rows, strict=True))
-        own = name.endswith("(lwdna)")
+        own = name.endswith(OWN)
         report(
             HEADER,
             f"{name}, {DEVICE.type}",

@@ -20,7 +20,7 @@ from lwdna_core.commands.options import count, usable_device
 from lwdna_core.compare.config import Recipe
 from lwdna_core.compare.experiment import Request, check_request, make_grid
 from lwdna_core.compare.protocol import fingerprint
-from lwdna_core.compare.results import environment
+from lwdna_core.compare.results import environment, sittings
 from lwdna_core.compare.runner import run_steps
 from lwdna_core.compare.workers import cores
 from lwdna_core.errors import LwdnaError
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--arms", nargs="+", metavar="ARM", help="these arms of them alone")
     parser.add_argument("--seeds", type=count, metavar="N", help="so many of each comparison (default: the manifest's)")
     parser.add_argument("--parallel", type=count, metavar="N", help="processes (default: the cores; on a GPU 6)")
+    parser.add_argument("--eager", action="store_true", help="on a GPU: training steps that are no CUDA graphs")
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/evidence"), metavar="D")
     parser.add_argument(
         "--max-steps", type=count, metavar="N",
@@ -120,7 +121,7 @@ def _missing(
             comparison.task, Recipe(comparison.source, (), args.max_steps, comparison.fraction),
             args.seeds or comparison.seeds, comparison.arms, args.work_dir, resume=True, device=device,
             command=shlex.join(["python", "-m", "benchmarks.evidence", *sys.argv[1:]]),
-            cuda_graph=device.startswith("cuda"),
+            cuda_graph=device.startswith("cuda") and not args.eager,
         )  # fmt: skip
         try:
             experiment, hashed = check_request(request)
@@ -139,7 +140,10 @@ def _missing(
                 store.add(results, comparison.name, store.record(run.folder))
             else:
                 runs.append(run)
-        like = [r["train"]["seconds"] for r in there.values() if r["environment"]["device"] == machine]
+        like = [
+            r["train"]["seconds"]
+            for r in there.values() if {place["environment"]["device"] for place in sittings(r)} == {machine}
+        ]  # fmt: skip
         steps = run_steps(experiment) if runs else 0
         work += [
             Work(comparison, tuple(run for run in runs if run.seed == seed), steps, max(like, default=None))

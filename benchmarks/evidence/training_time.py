@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.evidence import figures
 from benchmarks.evidence.study import Sections, Study
@@ -36,25 +36,25 @@ def training_time(sections: Sections) -> Study | None:
         [
             "LW-DNA's seconds of training over those of the baseline with the same seed on the same GPU, mean and "
             f"range over the seeds: {told}.",
-            f"It has {' and '.join(dict.fromkeys(share(m) for m in sorted(macs)))} of the MACs; but "
-            f"{share(_odd(found))} of its widths are no multiples of {ALIGNED}, which is what TF32's kernels are made "
-            "for; `--align` keeps widths in multiples.",
+            f"It has {' and '.join(dict.fromkeys(share(m) for m in sorted(macs)))} of the MACs. "
+            f"{share(_odd(found))} of its widths are no multiples of {ALIGNED}, for which TF32's kernels are made; "
+            "whether that is why has not been measured (`--align` keeps widths in multiples).",
             "The runs shared the GPU with others, as the commands say, so that single ratios are rough.",
         ],
     )  # fmt: skip
 
 
 def _ratios(section: Section) -> list[float]:
-    """One for each seed whose two runs were on one GPU."""
-    took: dict[tuple[str, int], tuple[str, float]] = {}
+    """One for each seed whose two runs were made by one command on one GPU, without an interruption."""
+    took: dict[tuple[str, int], tuple[Any, float]] = {}
     for run in section.runs:
-        where = {place["environment"]["device"] for place in sittings(run) if place["environment"]["cuda"]}
-        if len(where) == 1 == len(sittings(run)):
-            took[run["arm"], int(run["seed"])] = where.pop(), float(run["train"]["seconds"])
+        if run["environment"]["cuda"] and len(sittings(run)) == 1:
+            how = (run["environment"], run["commit"], run["command"])
+            took[run["arm"], int(run["seed"])] = how, float(run["train"]["seconds"])
     return [
         took[LWDNA, seed][1] / seconds
-        for (arm, seed), (device, seconds) in took.items()
-        if arm == BASELINE and took.get((LWDNA, seed), ("",))[0] == device
+        for (arm, seed), (how, seconds) in took.items()
+        if arm == BASELINE and (LWDNA, seed) in took and took[LWDNA, seed][0] == how
     ]
 
 

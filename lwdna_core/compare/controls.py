@@ -55,7 +55,7 @@ def control(found: ChannelConfig, shares: Shares, network: nn.Module, example_in
 
 
 def widened(found: ChannelConfig) -> ChannelConfig:
-    """The network from which the search of `found` starts."""
+    """The network that the search of `found` scored last: with one round, that from which it starts."""
     groups = tuple(dataclasses.replace(g, found=g.widened, at_floor=False, floor=1) for g in found.groups)
     return dataclasses.replace(found, groups=groups, found=found.widened, limits=None, search=None, unscored=())
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import random
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dist import get_world_size
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
+from mmengine.registry import MODELS, OPTIM_WRAPPERS
 from torch import Tensor
 
 from lwdna_core.compare.config import Experiment
@@ -22,15 +27,23 @@ _CONSTANT = (str, int, float, bool, type(None))
 
 def check_cuda_graph(experiment: Experiment, device: str) -> None:
     """Raise LwdnaError where steps of an experiment cannot be captured, as far as can be known before one is taken."""
-    counts, mode = experiment.cfg.optim_wrapper.get("accumulative_counts", 1), experiment.cfg.get("compile")
+    cfg = experiment.cfg
+    counts, mode = cfg.optim_wrapper.get("accumulative_counts", 1), cfg.get("compile")
+    model, wrapper = MODELS.get(cfg.model.type), OPTIM_WRAPPERS.get(cfg.optim_wrapper.get("type", "OptimWrapper"))
     for holds, why in (
         (device.startswith("cuda"), f"needs a GPU, not {device}"),
         (get_world_size() == 1, "and --launcher exclude each other: the processes' gradients are no part of a graph"),
         (counts == 1, f"and optim_wrapper.accumulative_counts={counts} exclude each other: a graph is a whole step"),
         (mode in (None, "default"), f"and --compile {mode} exclude each other: that captures graphs of its own"),
+        (_inherits(model, BaseModel, "train_step"), f"takes the place of mmengine's train_step; {model} has its own"),
+        (_inherits(wrapper, OptimWrapper, "update_params"), f"knows mmengine's update_params; {wrapper} has its own"),
     ):
         if not holds:
             raise LwdnaError(f"--cuda-graph {why}")
+
+
+def _inherits(made: Any, base: type, method: str) -> bool:
+    return getattr(made, method, None) is getattr(base, method)
 
 
 class GraphedStep:
@@ -42,9 +55,9 @@ class GraphedStep:
     `replayable` has a method `draw`, which takes a batch and adds to it what is random; all that is left to do with it
     is in the graph.
 
-    What is drawn from torch's generator of the GPU within a graph is drawn anew in each replay. All else that it takes
-    from outside of tensors (numbers from Python or NumPy, a count of the calls) stays as it was when it was captured.
-    The losses that a step returns are overwritten by the next one.
+    What is drawn from torch's generator of the GPU within a graph is drawn anew in each replay; what is drawn on the
+    CPU would stay as it was, and is refused. So would a count of the calls, of which nobody knows. The losses that a
+    step returns are overwritten by the next one.
 
     Args:
         model: mmengine's, on the current GPU; its preprocessor makes a dict of tensors, numbers and strings.
@@ -57,7 +70,7 @@ class GraphedStep:
         self._before: Callable[[Any], dict[str, Any]] = model.data_preprocessor.draw if ahead else preprocess
         self._within: Callable[[dict[str, Any]], dict[str, Any]] = preprocess if ahead else dict
         self._parameters, self._modules = list(model.parameters()), list(model.modules())
-        self._mode: list[bool] = []
+        self._mode: list[int] = []
         self._stream: torch.cuda.Stream | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
 
@@ -65,7 +78,9 @@ class GraphedStep:
         """One step of the optimiser on a batch of the loader. Raises LwdnaError where it cannot be captured."""
         with optim_wrapper.optim_context(self._model):
             batch = self._before(data)
-        looks, mode = _looks(batch), [p.requires_grad for p in self._parameters] + [m.training for m in self._modules]
+        looks, mode = _looks(batch), [m.training for m in self._modules]
+        for parameter in self._parameters:  # a graph knows them by their addresses
+            mode += (parameter.requires_grad, parameter.data_ptr())
         if mode != self._mode:
             self._mode, self._first, self._steps, self._graph = mode, looks, 0, None
         if looks != self._first:
@@ -111,23 +126,38 @@ class GraphedStep:
         tensors = {name: value for name, value in batch.items() if isinstance(value, Tensor)}
         self._inputs = {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
         optim_wrapper.zero_grad()  # to None: the backward pass shall write gradients, and not add to any
-        graph = torch.cuda.CUDAGraph()
+        gc.collect()  # the graph of a model before this one, which refers to itself, goes with its memory
+        graph, stream, drawn = torch.cuda.CUDAGraph(), torch.cuda.current_stream(), _generators()
         try:
             # threads of data loaders may go on meanwhile
             with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
                 total, self._shown = self._losses({**batch, **self._inputs}, optim_wrapper)
                 optim_wrapper.backward(optim_wrapper.scale_loss(total))
         except RuntimeError as error:
+            torch.cuda.set_stream(stream)  # which torch forgets where a capture fails
+            with suppress(RuntimeError), torch.cuda.graph(torch.cuda.CUDAGraph()):
+                torch.zeros(1, device=device)  # one that succeeds frees the generator for whoever comes next
+            cause = str(error.__context__ or error).partition("\n")[0]
             raise LwdnaError(
                 "--cuda-graph: a training step cannot be captured; does the network wait for the GPU, or compute on "
-                f"the CPU? {str(error).partition(chr(10))[0]}"
+                f"the CPU? {cause}"
             ) from error
+        if _generators() != drawn:
+            raise LwdnaError("--cuda-graph: a training step draws numbers on the CPU, which a graph would repeat")
         self._gradients = [parameter.grad for parameter in self._parameters]
         return graph
 
 
-def _looks(batch: dict[str, Any]) -> dict[str, Any]:
+def _generators() -> tuple[Any, ...]:
+    """The states of the CPU's generators: they tell whether anything was drawn."""
+    name, keys, *rest = np.random.get_state()
+    return random.getstate(), name, np.asarray(keys).tobytes(), *rest, torch.get_rng_state().numpy().tobytes()
+
+
+def _looks(batch: Any) -> dict[str, Any]:
     """All of a batch but the numbers in its tensors. Raises LwdnaError for what a graph cannot take."""
+    if not isinstance(batch, dict):
+        raise LwdnaError(f"--cuda-graph: a preprocessed batch: expected a dict, got {type(batch).__name__}")
     looks: dict[str, Any] = {}
     for name, value in batch.items():
         if not isinstance(value, (Tensor, *_CONSTANT)):

@@ -89,4 +89,4 @@ class Recorder(Hook):  # type: ignore[misc]
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         record = checkpoint["record"]
         self.curve, self.items, self.seconds = record["curve"], record["items"], record["seconds"]
-        self.sittings = record["sittings"]
+        self.sittings = record.get("sittings", [])  # not in older checkpoints

@@ -191,15 +191,16 @@ def check_search(path: Path, shrink: Mapping[str, Any]) -> ChannelConfig:
     defaults = {
         k: p.default
         for k, p in signature(find).parameters.items()
-        if k in found.settings and k not in ("macs", "params")
+        if p.default is not p.empty and k not in ("macs", "params")
     }
-    wanted = {**dict.fromkeys(_DATA), **defaults, **shrink}
+    stored = {**{k: v for k, v in defaults.items() if k in shrink}, **found.settings}  # some only where they differ
+    wanted = {**dict.fromkeys(_DATA), **{k: v for k, v in defaults.items() if k in found.settings}, **shrink}
     if wanted.get("macs") is None and wanted.get("params") is None:
         wanted["macs"] = signature(find).parameters["macs"].default
     for key, value in wanted.items():
-        if _plain(found.settings.get(key)) != _plain(value):
+        if _plain(stored.get(key)) != _plain(value):
             raise LwdnaError(
-                f"{path} was searched with {key}={found.settings.get(key)}, now {key}={value} is asked for: "
+                f"{path} was searched with {key}={stored.get(key)}, now {key}={value} is asked for: "
                 "choose another --work-dir"
             )
     return found

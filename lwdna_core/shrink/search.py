@@ -106,7 +106,7 @@ def find(
         cost, budget = ("macs", macs) if params is None else ("params", params)
         reference = baseline.macs() if cost == "macs" else baseline.params()
         found, seen, spent = dict(baseline.widths), 0, 0
-        for number in range(rounds):
+        for number in range(int(rounds)):
             settings = Settings(embedding, classifier, seed + APART * number)
             torch.manual_seed(settings.seed)
             widened, pinned = _widen(network, baseline, found, width, align, freeze)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -25,14 +26,21 @@ def anchors(size: int, device: torch.device) -> Tensor:
     Of the area (8 * 8)^2 and the five ratios h / w, at cells 8 pixels apart (Li et al., "SiamRPN", CVPR 2018).
     """
     places = (torch.arange(size, device=device) - (size - 1) / 2) * STRIDE
+    sizes = _sizes(device)
+    y, x = torch.meshgrid(places, places, indexing="ij")
+    centres = torch.stack([x, y], -1).reshape(1, -1, 2).expand(len(sizes), -1, -1)
+    return torch.cat([centres, sizes[:, None].expand_as(centres)], -1).reshape(-1, 4)
+
+
+@cache  # a copy to a GPU waits for it, and cannot be part of a CUDA graph
+def _sizes(device: torch.device) -> Tensor:
+    """(A, 2): w, h of the anchors."""
     shapes = []
     for ratio in RATIOS:
         width = int(math.sqrt(STRIDE * STRIDE / ratio))
         shapes.append([width * SCALE, int(width * ratio) * SCALE])
-    sizes = torch.tensor(shapes, device=device, dtype=torch.float32)
-    y, x = torch.meshgrid(places, places, indexing="ij")
-    centres = torch.stack([x, y], -1).reshape(1, -1, 2).expand(len(shapes), -1, -1)
-    return torch.cat([centres, sizes[:, None].expand_as(centres)], -1).reshape(-1, 4)
+    with torch.inference_mode(False):  # for training, too, whoever asks first
+        return torch.tensor(shapes, device=device, dtype=torch.float32)
 
 
 def overlaps(boxes: Tensor, others: Tensor) -> Tensor:

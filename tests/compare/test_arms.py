@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -136,3 +137,13 @@ def test_what_an_interrupted_run_of_another_protocol_left_is_not_used(
         compare(seeds=1, arms=("lwdna",), options=("experiment.init=hypernet",))
     with pytest.raises(LwdnaError, match=r"experiment\.init: hypernet, \(absent\)"):
         compare(seeds=1, arms=("lwdna",), resume=True)
+
+
+def test_a_setting_that_is_the_default_may_be_said(compare: Compare) -> None:
+    """`rounds` is stored where it is not 1, and searches are older than some settings."""
+    wishes: dict[str, Any] = {"seeds": 1, "max_steps": 1}
+    assert compare(arms=("lwdna",), **wishes)[0] == 0
+    failed, printed = compare(arms=("uniform",), options=("experiment.shrink.rounds=1",), **wishes)
+    assert failed == 0, printed
+    with pytest.raises(LwdnaError, match=r"searched with rounds=1, now rounds=2 is asked for"):
+        compare(arms=("uniform",), options=("experiment.shrink.rounds=2",), resume=True, **wishes)

@@ -81,6 +81,16 @@ def test_where_a_run_went_on_stands_in_its_result(interrupted: Path, compare: Co
     assert result["environment"] == result["sittings"][-1]["environment"]
 
 
+def test_a_checkpoint_that_does_not_know_where_it_was_trained_is_resumed(interrupted: Path, compare: Compare) -> None:
+    allow_mmengine_checkpoints()
+    for path in interrupted.glob("*.pth"):
+        content = torch.load(path, weights_only=True)
+        del content["record"]["sittings"]
+        torch.save(content, path)
+    assert compare(seeds=1, arms=("baseline",), resume=True)[0] == 0
+    assert [place["step"] for place in json.loads((interrupted / "result.json").read_text())["sittings"]] == [8]
+
+
 def test_the_config_in_a_checkpoint_is_not_executed(interrupted: Path, compare: Compare, tmp_path: Path) -> None:
     checkpoint = interrupted / "epoch_2.pth"
     allow_mmengine_checkpoints()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from torch import Tensor, nn
 
 from lwdna_core.compare.cuda_graph import GraphedStep
 from lwdna_core.errors import LwdnaError
+from tasks.classification.model import ImageClassifier, ImagePreprocessor
+from tasks.restoration.model import RestorationPreprocessor, Restorer
+from tasks.restoration.networks.dncnn import dncnn_small
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 Compare = Callable[..., tuple[int, str]]
@@ -54,6 +58,7 @@ def train(
     for number, batch in enumerate(batches(sizes)):
         between(number, model, optim_wrapper)
         shown.append({name: float(value.detach()) for name, value in step(batch, optim_wrapper).items()})
+    assert not graphed or step._graph is not None  # or it would be compared with itself
     return shown, model.state_dict()
 
 
@@ -97,6 +102,7 @@ def test_the_same_numbers_as_step_by_step(sizes: list[int], between: Any, more: 
         ("restoration", "edsr_small_x2_photos_short", None),
         ("restoration", "dncnn_small_photos_short", None),
         ("tracking", "siamfc_small_composed_short", None),
+        ("tracking", "siamrpnpp_r18_composed_short", None),
     ],
 )
 def test_whole_comparisons(compare: Compare, tmp_path: Path, task: str, config: str, mode: str | None) -> None:
@@ -113,23 +119,71 @@ def test_whole_comparisons(compare: Compare, tmp_path: Path, task: str, config: 
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
-@needs_gpu
-def test_a_step_that_waits_for_the_gpu_is_refused() -> None:
-    class Waits(Regression):
-        def forward(self, inputs: Tensor, targets: Tensor, mode: str) -> dict[str, Tensor]:
-            return super().forward(inputs * float(inputs.mean() > 100), targets, mode)
+def images() -> tuple[BaseModel, dict[str, Tensor]]:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    preprocessor = {"type": ImagePreprocessor, "mean": [0.5] * 3, "std": [0.2] * 3, "size": 8, "pad": 2, "flip": True}
+    model = ImageClassifier(network, {**preprocessor, "cutout": 3})
+    return model, {"inputs": torch.randint(256, (6, 3, 8, 8), dtype=torch.uint8), "labels": torch.randint(5, (6,))}
 
-    model = Waits().cuda().train()
-    step, optim_wrapper = GraphedStep(model), build_optim_wrapper(model, PLAIN)
-    with pytest.raises(LwdnaError, match="--cuda-graph: a training step cannot be captured"):
+
+def patches() -> tuple[BaseModel, dict[str, Tensor]]:
+    model = Restorer(dncnn_small(), {"type": RestorationPreprocessor, "loss": "mse", "sigma": 25})
+    return model, {"targets": torch.randint(256, (4, 1, 16, 16), dtype=torch.uint8)}
+
+
+@needs_gpu
+@pytest.mark.parametrize("make", [images, patches])
+def test_every_replay_has_its_own_draws(make: Callable[[], tuple[BaseModel, dict[str, Tensor]]]) -> None:
+    found = []
+    for graphed in (False, True):
+        torch.manual_seed(0)
+        model, batch = make()
+        model = model.cuda().train()
+        optim_wrapper = build_optim_wrapper(model, copy.deepcopy(PLAIN))
+        step = GraphedStep(model) if graphed else model.train_step
+        found.append([])
+        for number in range(9):
+            torch.manual_seed(number)
+            found[-1].append(float(step(batch, optim_wrapper)["loss"].detach()))
+    assert found[1] == pytest.approx(found[0], rel=1e-3)
+    assert len({round(loss, 9) for loss in found[1]}) == 9
+
+
+class Waits(Regression):
+    def forward(self, inputs: Tensor, targets: Tensor, mode: str) -> dict[str, Tensor]:
+        return super().forward(inputs * float(inputs.mean() > 100), targets, mode)
+
+
+class Drops(Regression):
+    def forward(self, inputs: Tensor, targets: Tensor, mode: str) -> dict[str, Tensor]:
+        return super().forward(inputs * (random.random() < 0.5), targets, mode)
+
+
+@needs_gpu
+@pytest.mark.parametrize(("kind", "told"), [(Waits, "cannot be captured"), (Drops, "draws numbers on the CPU")])
+def test_a_step_that_a_graph_would_not_repeat_is_refused(kind: type[Regression], told: str) -> None:
+    model = kind().cuda().train()
+    step, optim_wrapper = GraphedStep(model), build_optim_wrapper(model, copy.deepcopy(PLAIN))
+    with pytest.raises(LwdnaError, match=f"--cuda-graph: a training step {told}"):
         for batch in batches([16] * 5):
             step(batch, optim_wrapper)
-    torch.zeros(1, device="cuda").add_(1).item()  # the GPU goes on working
+    assert torch.cuda.current_stream() == torch.cuda.default_stream()
+    assert torch.randn(1, device="cuda").isfinite().all()  # the GPU goes on, for whoever comes next
+    train(True, [16] * 5, nothing, PLAIN)
+
+
+class OwnStep(ImageClassifier):
+    def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        shown: dict[str, Tensor] = super().train_step(data, optim_wrapper)
+        return shown
 
 
 def test_what_cannot_be_graphed_is_said_before_any_work(compare: Compare, tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(LwdnaError, match="--cuda-graph needs a GPU, not cpu"):
         compare(cuda_graph=True)
+    name = f"{OwnStep.__module__}.OwnStep"
+    with pytest.raises(LwdnaError, match=r"takes the place of mmengine's train_step; .*OwnStep.* has its own"):
+        compare(cuda_graph=True, device="cuda", options=(f"model.type={name}",))
     with pytest.raises(LwdnaError, match="--compile reduce-overhead exclude each other"):
         compare(cuda_graph=True, device="cuda", compile="reduce-overhead")
     tiny.write_text(tiny.read_text() + "optim_wrapper['accumulative_counts'] = 2")
