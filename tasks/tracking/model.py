@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from kornia.enhance import adjust_brightness, adjust_contrast, adjust_saturation
-from kornia.filters import gaussian_blur2d
+from kornia.filters import filter2d_separable, gaussian_blur2d, get_gaussian_kernel1d
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from lwdna_core.compare.config import Experiment
 from lwdna_core.compare.sharing import draw
 from lwdna_core.compare.task import resolve, unknown
+from lwdna_core.data.transfer import sent
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side, crop, to_centre
 from tasks.tracking.experiments import PROTOCOLS, Tracker
@@ -52,6 +53,13 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         self.exemplar_shift, self.exemplar_scale = exemplar_shift, exemplar_scale
         self.colour, self.blur = colour, blur
 
+    replayable = True
+    """All that `forward` draws comes from the device's own generator, and nothing of it waits for the device."""
+
+    def draw(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A batch of pairs on the device."""
+        return {name: sent(tensor, self.device) for name, tensor in data.items()}
+
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Sequences pass through; of pairs: exemplar (N, 3, 127, 127), search (N, 3, 255, 255) or as `search` says,
         in 0 .. 255, and boxes (N, 4): (centre x, centre y, w, h) of the target in pixels from the centre of the search
@@ -59,6 +67,7 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         """
         if not training:
             return data
+        data = self.draw(data)
         exemplar, _ = self._cut(
             data["exemplar"], data["exemplar_boxes"], EXEMPLAR, self.exemplar_shift, self.exemplar_scale
         )
@@ -68,7 +77,7 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         return {"exemplar": exemplar, "search": search, "boxes": boxes, "positive": positive}
 
     def _cut(self, frames: Tensor, boxes: Tensor, size: int, shift: float, scale: float) -> tuple[Tensor, Tensor]:
-        images, target = frames.to(self.device).float(), to_centre(boxes.to(self.device))
+        images, target = frames.float(), to_centre(boxes)
         sides = context_side(target[:, 2:]) * (size / EXEMPLAR)
         chosen = draw(len(boxes), 3, device=self.device) * 2 - 1
         sides = sides * (1 + scale * chosen[:, 2])
@@ -89,10 +98,26 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         if self.blur:
             blurred = chosen[:, 3] < self.blur
             sigma = 0.5 + 1.5 * chosen[:, 4]  # pixels
-            images = torch.where(
-                blurred[:, None, None, None], gaussian_blur2d(images, (5, 5), sigma[:, None].expand(-1, 2)), images
-            )
+            images = torch.where(blurred[:, None, None, None], blur(images, sigma), images)
         return images
+
+
+def blur(images: Tensor, sigma: Tensor) -> Tensor:
+    """Gaussian blur in windows of 5 pixels.
+
+    Args:
+        images: (N, C, H, W).
+        sigma: (N), in pixels.
+    """
+    if images.device.type == "cpu":
+        return gaussian_blur2d(images, (5, 5), sigma[:, None].expand(-1, 2))
+    return _blur_without_waiting(images, sigma)
+
+
+def _blur_without_waiting(images: Tensor, sigma: Tensor) -> Tensor:
+    """As gaussian_blur2d of kornia without its look at sigma, for which the CPU would wait; slower on a CPU."""
+    kernel = get_gaussian_kernel1d(5, sigma[:, None])
+    return filter2d_separable(images, kernel, kernel)
 
 
 def check_tracker(spec: Any) -> None:

@@ -6,6 +6,7 @@ import copy
 import json
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,17 @@ import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from lwdna_core.compare.config import load_experiment
 from lwdna_core.compare.cuda_graph import GraphedStep
+from lwdna_core.compare.runner import build_model, training_loader
+from lwdna_core.compare.search import baseline
 from lwdna_core.errors import LwdnaError
 from tasks.classification.model import ImageClassifier, ImagePreprocessor
 from tasks.restoration.model import RestorationPreprocessor, Restorer
 from tasks.restoration.networks.dncnn import dncnn_small
+from tasks.tracking.model import _blur_without_waiting
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 Compare = Callable[..., tuple[int, str]]
@@ -170,6 +176,39 @@ def test_a_step_that_a_graph_would_not_repeat_is_refused(kind: type[Regression],
     assert torch.cuda.current_stream() == torch.cuda.default_stream()
     assert torch.randn(1, device="cuda").isfinite().all()  # the GPU goes on, for whoever comes next
     train(True, [16] * 5, nothing, PLAIN)
+
+
+class Unwaited(TorchDispatchMode):
+    """No operation that a GPU would be waited for, or that would copy from the host: no graph can hold them."""
+
+    names = ("_local_scalar_dense", "nonzero", "lift_fresh", "masked_select", "is_nonzero", "equal", "_unique2")
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert func.overloadpacket.__name__ not in self.names
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    ("task", "config"),
+    [
+        ("classification", "resnet20_digits"),
+        ("restoration", "edsr_small_x2_photos_short"),
+        ("restoration", "dncnn_small_photos_short"),
+        ("tracking", "siamfc_small_composed_short"),
+        ("tracking", "siamrpnpp_r18_composed_short"),
+    ],
+)
+def test_what_a_graph_holds_waits_for_nothing(task: str, config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.tracking.model.blur", _blur_without_waiting)  # as on a GPU
+    experiment = load_experiment(task, config)
+    model = build_model(experiment.cfg, baseline(experiment), "cpu", cuda_graph=False).train()
+    optim_wrapper = build_optim_wrapper(model, experiment.cfg.optim_wrapper)
+    step, data = GraphedStep(model), next(iter(training_loader(experiment, 0, "cpu", batch_size=2)))
+    for mode in (nullcontext(), Unwaited()):  # the first time warms up
+        batch = step._before(data)
+        with mode:
+            loss, _ = step._losses(batch, optim_wrapper)
+            optim_wrapper.backward(optim_wrapper.scale_loss(loss))
 
 
 class OwnStep(ImageClassifier):

@@ -14,7 +14,7 @@ import torch
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side
 from tasks.tracking.data import benchmark, stills, videos
-from tasks.tracking.model import PairPreprocessor
+from tasks.tracking.model import PairPreprocessor, _blur_without_waiting, blur
 from tasks.tracking.pairs import PairSet
 from tasks.tracking.same_files import same_file
 from tasks.tracking.sequences import Composed
@@ -201,3 +201,9 @@ def test_a_part_of_the_set_is_part_of_a_larger_part() -> None:
     small, large = data.subset(0.3, 5), data.subset(0.7, 5)
     assert {s.name for s in small.sequences} < {s.name for s in large.sequences}
     assert (len(small), len(large)) == (4, 8)
+
+
+def test_images_are_blurred_alike_on_a_gpu() -> None:
+    """There without a look at sigma, for which the CPU would wait."""
+    images, sigma = torch.rand(3, 3, 9, 11), torch.tensor([0.5, 1.0, 2.0])
+    torch.testing.assert_close(_blur_without_waiting(images, sigma), blur(images, sigma))
