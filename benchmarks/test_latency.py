@@ -22,7 +22,12 @@ HEADER = "pair | MACs | parameters | ms (baseline) | ratio of times | 95 % inter
 FAR = 1.25  # so far outside the stored interval, a ratio is no noise
 # Tensor cores want half precision; this is where widths that are multiples of 8 should count.
 HOWS: list[dict[str, Any]] = (
-    [{"batch": 1}, {"batch": 64}, {"batch": 64, "dtype": "bf16", "channels_last": True}]
+    [
+        {"batch": 1},
+        {"batch": 1, "cuda_graph": True},
+        {"batch": 64, "cuda_graph": True},
+        {"batch": 64, "cuda_graph": True, "dtype": "bf16", "channels_last": True},
+    ]
     if torch.cuda.is_available()
     else [{"batch": 1, "threads": 1}, {"batch": 4, "threads": 1}]
 )

@@ -26,8 +26,8 @@ IMAGE = torch.randn(1, 3, 32, 32)
 
 def made_up(name: str, rounds: tuple[float, ...], macs: int) -> Latency:
     return Latency(
-        name=name, batch=4, dtype="fp32", device="cpu", channels_last=False, compiled=False, threads=1, folded=0,
-        batch_norms=0, reason=None, macs=macs, params=1, memory=1, rounds=rounds,
+        name=name, batch=4, dtype="fp32", device="cpu", channels_last=False, compiled=False, cuda_graph=False,
+        threads=1, folded=0, batch_norms=0, reason=None, macs=macs, params=1, memory=1, rounds=rounds,
     )  # fmt: skip
 
 
@@ -222,3 +222,16 @@ def test_cuda_counts_its_own_memory_and_time() -> None:
     least = 4 * 256 * 32 * 32  # bytes of one output
     assert small.memory >= 8 * least and large.memory >= 64 * least
     assert large.memory - small.memory >= 56 * least and min(small.rounds) > 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_graph_does_what_its_call_does() -> None:
+    networks = {"narrow": nn.Conv2d(3, 8, 3), "wide": nn.Conv2d(3, 512, 3)}
+    eager, graphs = (measure(networks, IMAGE, batch=64, device="cuda", cuda_graph=g, seconds=1) for g in (False, True))
+    assert [graph.memory for graph in graphs] == [call.memory for call in eager]
+    assert all(graph.cuda_graph and graph.median > 0 for graph in graphs)
+
+
+def test_a_graph_is_refused_without_a_gpu() -> None:
+    with pytest.raises(LwdnaError, match=r"CUDA graphs \(--cuda-graph\) need a GPU, not cpu"):
+        measure({"a": nn.Conv2d(3, 3, 1)}, IMAGE, cuda_graph=True)

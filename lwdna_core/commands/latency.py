@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dtype", choices=DTYPES, nargs="+", default=["fp32"], help="of weights and inputs (default: fp32)")
     add("--channels-last", action="store_true", help="the memory format that convolutions often run faster in")
     add("--compile", action="store_true", help="with torch.compile (compiling is not timed)")
+    add("--cuda-graph", action="store_true", help="on a GPU: its own time, without Python's to start the kernels")
     add("--threads", type=count, metavar="N", help="of the CPU (default: torch's choice)")
     add("--no-fold", action="store_true", help="leave BatchNorm as it is instead of folding it into convolutions")
     add("--seconds", type=float, default=10.0, metavar="S", help="time for each batch and dtype (default: 10)")
@@ -86,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
                     device=device,
                     channels_last=args.channels_last,
                     compile=args.compile,
+                    cuda_graph=args.cuda_graph,
                     threads=args.threads,
                     fold=not args.no_fold,
                     seconds=args.seconds,
@@ -148,6 +150,7 @@ def _print(latencies: Sequence[Latency], console: Console) -> None:
     how = [f"batch {first.batch}", first.dtype, first.device]
     how += [f"{first.threads} thread{'s' * (first.threads != 1)}"] * (first.device == "cpu")
     how += ["channels last"] * first.channels_last + ["compiled"] * first.compiled
+    how += ["as a CUDA graph"] * first.cuda_graph
     table = Table(title=", ".join(how), **STYLE)
     table.add_column("network", overflow="fold")
     for column in ("median, ms", "5 to 95 %, ms", "samples/s", "peak memory, MiB", "MACs", "parameters", "folded"):

@@ -20,7 +20,7 @@ class Latency:
         batch: samples a call.
         dtype: "fp32", "fp16" or "bf16", of weights and inputs alike.
         device: torch's name of it.
-        channels_last, compiled, threads: how it ran; `threads` counts for the CPU only.
+        channels_last, compiled, cuda_graph, threads: how it ran; `threads` counts for the CPU only.
         folded, batch_norms: BatchNorm layers that are part of a convolution now, and those that the network has.
         reason: why none could be folded (see `fold_batch_norm`).
         macs, params: of the network as it was given; MACs of one sample.
@@ -37,6 +37,7 @@ class Latency:
     device: str
     channels_last: bool
     compiled: bool
+    cuda_graph: bool
     threads: int
     folded: int
     batch_norms: int

@@ -40,6 +40,7 @@ class _How(NamedTuple):
     device: str
     channels_last: bool
     compiled: bool
+    cuda_graph: bool
     threads: int
 
 
@@ -52,6 +53,7 @@ def measure(
     device: torch.device | str = "cpu",
     channels_last: bool = False,
     compile: bool = False,
+    cuda_graph: bool = False,
     threads: int | None = None,
     fold: bool = True,
     seconds: float = 10.0,
@@ -71,16 +73,22 @@ def measure(
         device: where to run.
         channels_last: weights and inputs of 4 dimensions in this memory format.
         compile: `torch.compile` in its default mode; compiling is not timed.
+        cuda_graph: what is timed is the replay of a call that was captured as a CUDA graph: the GPU's own time, where
+            otherwise it waits for Python to start its kernels.
         threads: of the CPU; None keeps torch's number.
         fold: fold BatchNorm where that provably changes nothing.
         seconds: for all networks together. Preparing them, and the least number of rounds, may take longer.
 
     Raises:
-        LwdnaError: for an unknown dtype, and if a network cannot be copied or run this way; names it.
+        LwdnaError: for an unknown dtype, a CUDA graph elsewhere than on a GPU, and if a network cannot be copied or run
+            this way; names it.
     """
     if dtype not in DTYPES:
         raise LwdnaError(f"unknown dtype {dtype!r}; there are: {', '.join(DTYPES)}")
-    how = _How(batch, dtype, str(torch.device(device)), channels_last, compile, threads or torch.get_num_threads())
+    where = str(torch.device(device))
+    if cuda_graph and not where.startswith("cuda"):
+        raise LwdnaError(f"CUDA graphs (--cuda-graph) need a GPU, not {where}")
+    how = _How(batch, dtype, where, channels_last, compile, cuda_graph, threads or torch.get_num_threads())
     share = seconds / max(1, len(networks))
     clocks: dict[str, Clock] = {}
     facts: dict[str, dict[str, Any]] = {}
@@ -91,7 +99,8 @@ def measure(
                 clocks[name], facts[name] = _prepare(network, example_inputs, fold, how)
                 once = _warm_up(clocks[name], _WARM_UP * share)
             except Exception as error:  # the network's own code, or torch's compiler: anything can come out of them
-                what = f"{'compiled ' * compile}inference in {dtype} with a batch of {batch} on {how.device}"
+                what = "compiled " * compile + "inference " + "as a CUDA graph " * cuda_graph
+                what += f"in {dtype} with a batch of {batch} on {how.device}"
                 reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
                 raise LwdnaError(f"{name}: {what} failed: {reason}") from error
             calls[name] = max(1, int((1 - _WARM_UP) * share / _ROUNDS / once) - _UNTIMED)
@@ -136,6 +145,8 @@ def _prepare(original: nn.Module, example_inputs: Inputs, fold: bool, how: _How)
         torch.cuda.reset_peak_memory_stats(device)
         clock(1)
         memory = torch.cuda.max_memory_allocated(device) - there_before
+        if how.cuda_graph:
+            clock = _cuda_clock(_captured(lambda: run(*args, **kwargs), device), how)
     else:
         with torch.no_grad(), LiveTensors(t for t in held if isinstance(t, Tensor)) as tensors:
             network(*args, **kwargs)
@@ -148,6 +159,20 @@ def _prepare(original: nn.Module, example_inputs: Inputs, fold: bool, how: _How)
         "params": sum(parameter.numel() for parameter in original.parameters()),
         "memory": memory,
     }
+
+
+@torch.inference_mode()
+def _captured(call: Call, device: torch.device) -> Call:
+    """A call that is done already, as a graph: every call of it does the same on the same tensors."""
+    with torch.cuda.device(device):
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            call()
+
+    def replay(_: Call = call) -> None:  # which holds the tensors that the graph knows by their addresses
+        graph.replay()
+
+    return replay
 
 
 def _clock(call: Call, how: _How) -> Clock:
