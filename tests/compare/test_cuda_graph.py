@@ -21,6 +21,7 @@ from lwdna_core.compare.config import load_experiment
 from lwdna_core.compare.cuda_graph import GraphedStep
 from lwdna_core.compare.runner import build_model, training_loader
 from lwdna_core.compare.search import baseline
+from lwdna_core.compare.task import tasks
 from lwdna_core.errors import LwdnaError
 from tasks.classification.model import ImageClassifier, ImagePreprocessor
 from tasks.restoration.model import RestorationPreprocessor, Restorer
@@ -29,6 +30,7 @@ from tasks.tracking.model import _blur_without_waiting
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 Compare = Callable[..., tuple[int, str]]
+DEFAULTS = [(task.name, config) for task in tasks().values() for config in task.defaults]
 SGD = {"type": "SGD", "lr": 0.01, "momentum": 0.9, "weight_decay": 1e-2}
 PLAIN: dict[str, Any] = {"type": "OptimWrapper", "optimizer": SGD}
 
@@ -105,10 +107,8 @@ def test_the_same_numbers_as_step_by_step(sizes: list[int], between: Any, more: 
     [
         ("classification", "tiny", None),
         ("classification", "tiny", "default"),
-        ("restoration", "edsr_small_x2_photos_short", None),
-        ("restoration", "dncnn_small_photos_short", None),
-        ("tracking", "siamfc_small_composed_short", None),
         ("tracking", "siamrpnpp_r18_composed_short", None),
+        *((task, config, None) for task, config in DEFAULTS),
     ],
 )
 def test_whole_comparisons(compare: Compare, tmp_path: Path, task: str, config: str, mode: str | None) -> None:
@@ -188,16 +188,7 @@ class Unwaited(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize(
-    ("task", "config"),
-    [
-        ("classification", "resnet20_digits"),
-        ("restoration", "edsr_small_x2_photos_short"),
-        ("restoration", "dncnn_small_photos_short"),
-        ("tracking", "siamfc_small_composed_short"),
-        ("tracking", "siamrpnpp_r18_composed_short"),
-    ],
-)
+@pytest.mark.parametrize(("task", "config"), [*DEFAULTS, ("tracking", "siamrpnpp_r18_composed_short")])
 def test_what_a_graph_holds_waits_for_nothing(task: str, config: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.tracking.model.blur", _blur_without_waiting)  # as on a GPU
     experiment = load_experiment(task, config)

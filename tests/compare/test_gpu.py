@@ -15,6 +15,7 @@ import torch
 
 from lwdna_core.commands.options import usable_device
 from lwdna_core.compare.evaluation import evaluate_run
+from lwdna_core.compare.task import tasks
 from lwdna_core.errors import LwdnaError
 
 Compare = Callable[..., tuple[int, str]]
@@ -59,13 +60,7 @@ def test_mixed_precision_and_compiled_networks_learn_alike(
 
 
 @pytest.mark.parametrize(
-    ("task", "config"),
-    [
-        ("classification", "resnet20_digits"),
-        ("restoration", "edsr_small_x2_photos_short"),
-        ("restoration", "dncnn_small_photos_short"),
-        ("tracking", "siamfc_small_composed_short"),
-    ],
+    ("task", "config"), [(task.name, config) for task in tasks().values() for config in task.defaults]
 )
 def test_the_defaults_of_every_task(compare: Compare, tmp_path: Path, task: str, config: str) -> None:
     for device in ("cpu", "cuda"):
