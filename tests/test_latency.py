@@ -228,7 +228,7 @@ def test_cuda_counts_its_own_memory_and_time() -> None:
 def test_a_graph_does_what_its_call_does() -> None:
     networks = {"narrow": nn.Conv2d(3, 8, 3), "wide": nn.Conv2d(3, 512, 3)}
     eager, graphs = (measure(networks, IMAGE, batch=64, device="cuda", cuda_graph=g, seconds=1) for g in (False, True))
-    assert [graph.memory for graph in graphs] == [call.memory for call in eager]
+    assert [graph.memory for graph in graphs] == pytest.approx([call.memory for call in eager], abs=2**21)  # blocks
     assert all(graph.cuda_graph and graph.median > 0 for graph in graphs)
 
 

@@ -20,7 +20,7 @@ from lwdna_core.commands.options import count, usable_device
 from lwdna_core.compare.config import Recipe
 from lwdna_core.compare.experiment import Request, check_request, make_grid
 from lwdna_core.compare.protocol import fingerprint
-from lwdna_core.compare.results import environment, sittings
+from lwdna_core.compare.results import environment, in_one_place
 from lwdna_core.compare.runner import run_steps
 from lwdna_core.compare.workers import cores
 from lwdna_core.errors import LwdnaError
@@ -142,7 +142,7 @@ def _missing(
                 runs.append(run)
         like = [
             r["train"]["seconds"]
-            for r in there.values() if {place["environment"]["device"] for place in sittings(r)} == {machine}
+            for r in there.values() if in_one_place(r) and r["environment"]["device"] == machine
         ]  # fmt: skip
         steps = run_steps(experiment) if runs else 0
         work += [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.evidence import figures
 from benchmarks.evidence.study import Sections, Study
 from lwdna_core.compare.arms import BASELINE, LWDNA
-from lwdna_core.compare.results import sittings
+from lwdna_core.compare.results import in_one_place
 from lwdna_core.compare.wording import number, share
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def training_time(sections: Sections) -> Study | None:
 
 
 def _ratios(section: Section) -> list[float]:
-    """One for each seed whose two runs were made by one command on one GPU, without an interruption."""
+    """One for each seed whose two runs were made by one command in one place, on a GPU."""
     took: dict[tuple[str, int], tuple[Any, float]] = {}
     for run in section.runs:
-        if run["environment"]["cuda"] and len(sittings(run)) == 1:
+        if run["environment"]["cuda"] and in_one_place(run):
             how = (run["environment"], run["commit"], run["command"])
             took[run["arm"], int(run["seed"])] = how, float(run["train"]["seconds"])
     return [

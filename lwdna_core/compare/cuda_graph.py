@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -18,10 +16,12 @@ from mmengine.registry import MODELS, OPTIM_WRAPPERS
 from torch import Tensor
 
 from lwdna_core.compare.config import Experiment
+from lwdna_core.cuda_graphs import capture
 from lwdna_core.errors import LwdnaError
 
 WARM_UP = 3
 """Steps as usual before one is captured: kernels are loaded and chosen, the compiler is done."""
+_OTHERS = 20  # batches in a row that look unlike the first: without a graph, a flag for it says what is not so
 _CONSTANT = (str, int, float, bool, type(None))
 
 
@@ -55,9 +55,9 @@ class GraphedStep:
     `replayable` has a method `draw`, which takes a batch and adds to it what is random; all that is left to do with it
     is in the graph.
 
-    What is drawn from torch's generator of the GPU within a graph is drawn anew in each replay; what is drawn on the
-    CPU would stay as it was, and is refused. So would a count of the calls, of which nobody knows. The losses that a
-    step returns are overwritten by the next one.
+    What is drawn from torch's generator of the GPU within a graph is drawn anew in each replay; what is drawn from the
+    CPU's global generators would stay as it was, and is refused. So would what generators of one's own draw, or a count
+    of the calls, of which nobody knows. The losses that a step returns are overwritten by the next one.
 
     Args:
         model: mmengine's, on the current GPU; its preprocessor makes a dict of tensors, numbers and strings.
@@ -82,10 +82,13 @@ class GraphedStep:
         for parameter in self._parameters:  # a graph knows them by their addresses
             mode += (parameter.requires_grad, parameter.data_ptr())
         if mode != self._mode:
-            self._mode, self._first, self._steps, self._graph = mode, looks, 0, None
+            self._mode, self._first, self._steps, self._others, self._graph = mode, looks, 0, 0, None
         if looks != self._first:
+            self._others += 1
+            if self._others > _OTHERS:
+                raise LwdnaError(f"--cuda-graph: batches differ in shape: {self._first} at first, now {looks}")
             return self._step(batch, optim_wrapper)
-        self._steps += 1
+        self._steps, self._others = self._steps + 1, 0
         if self._steps <= WARM_UP:
             return self._warm_up(batch, optim_wrapper)
         if self._graph is None:
@@ -126,22 +129,17 @@ class GraphedStep:
         tensors = {name: value for name, value in batch.items() if isinstance(value, Tensor)}
         self._inputs = {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
         optim_wrapper.zero_grad()  # to None: the backward pass shall write gradients, and not add to any
-        gc.collect()  # the graph of a model before this one, which refers to itself, goes with its memory
-        graph, stream, drawn = torch.cuda.CUDAGraph(), torch.cuda.current_stream(), _generators()
+        drawn = _generators()
+
+        def work() -> dict[str, Tensor]:
+            total, shown = self._losses({**batch, **self._inputs}, optim_wrapper)
+            optim_wrapper.backward(optim_wrapper.scale_loss(total))
+            return shown
+
         try:
-            # threads of data loaders may go on meanwhile
-            with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
-                total, self._shown = self._losses({**batch, **self._inputs}, optim_wrapper)
-                optim_wrapper.backward(optim_wrapper.scale_loss(total))
-        except RuntimeError as error:
-            torch.cuda.set_stream(stream)  # which torch forgets where a capture fails
-            with suppress(RuntimeError), torch.cuda.graph(torch.cuda.CUDAGraph()):
-                torch.zeros(1, device=device)  # one that succeeds frees the generator for whoever comes next
-            cause = str(error.__context__ or error).partition("\n")[0]
-            raise LwdnaError(
-                "--cuda-graph: a training step cannot be captured; does the network wait for the GPU, or compute on "
-                f"the CPU? {cause}"
-            ) from error
+            graph, self._shown = capture(work, device, self._stream)
+        except LwdnaError as error:
+            raise LwdnaError(f"--cuda-graph: a training step {error}") from error
         if _generators() != drawn:
             raise LwdnaError("--cuda-graph: a training step draws numbers on the CPU, which a graph would repeat")
         self._gradients = [parameter.grad for parameter in self._parameters]

@@ -43,6 +43,12 @@ def sittings(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return result.get("sittings") or [result]
 
 
+def in_one_place(result: Mapping[str, Any]) -> bool:
+    """Whether all steps of a run were taken by one machine with the same software, so that its seconds are of that."""
+    places = sittings(result)
+    return len(places) == 1 and places[0].get("step", 0) == 0
+
+
 def environment(device: str) -> dict[str, Any]:
     """Software and machine that a run used. `device` is torch's name of it."""
     import mmengine

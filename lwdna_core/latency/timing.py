@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
+from lwdna_core.cuda_graphs import capture
 from lwdna_core.errors import LwdnaError
 from lwdna_core.latency.folding import count_batch_norms, fold_batch_norm
 from lwdna_core.latency.memory import LiveTensors
@@ -163,13 +164,11 @@ def _prepare(original: nn.Module, example_inputs: Inputs, fold: bool, how: _How)
 
 @torch.inference_mode()
 def _captured(call: Call, device: torch.device) -> Call:
-    """A call that is done already, as a graph: every call of it does the same on the same tensors."""
+    """A call that was made before, as a graph: every call of it does the same on the same tensors."""
     with torch.cuda.device(device):
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            call()
+        graph, _ = capture(call, device)
 
-    def replay(_: Call = call) -> None:  # which holds the tensors that the graph knows by their addresses
+    def replay(_: Call = call) -> None:  # which holds the tensors that the graph reads
         graph.replay()
 
     return replay

@@ -53,13 +53,6 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         self.exemplar_shift, self.exemplar_scale = exemplar_shift, exemplar_scale
         self.colour, self.blur = colour, blur
 
-    replayable = True
-    """All that `forward` draws comes from the device's own generator, and nothing of it waits for the device."""
-
-    def draw(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
-        """A batch of pairs on the device."""
-        return {name: sent(tensor, self.device) for name, tensor in data.items()}
-
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Sequences pass through; of pairs: exemplar (N, 3, 127, 127), search (N, 3, 255, 255) or as `search` says,
         in 0 .. 255, and boxes (N, 4): (centre x, centre y, w, h) of the target in pixels from the centre of the search
@@ -67,7 +60,7 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         """
         if not training:
             return data
-        data = self.draw(data)
+        data = {name: sent(tensor, self.device) for name, tensor in data.items()}
         exemplar, _ = self._cut(
             data["exemplar"], data["exemplar_boxes"], EXEMPLAR, self.exemplar_shift, self.exemplar_scale
         )

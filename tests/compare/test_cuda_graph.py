@@ -14,11 +14,13 @@ import pytest
 import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, build_optim_wrapper
+from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from lwdna_core.compare.config import load_experiment
-from lwdna_core.compare.cuda_graph import GraphedStep
+from lwdna_core.compare.cuda_graph import WARM_UP, GraphedStep
 from lwdna_core.compare.runner import build_model, training_loader
 from lwdna_core.compare.search import baseline
 from lwdna_core.compare.task import tasks
@@ -26,7 +28,6 @@ from lwdna_core.errors import LwdnaError
 from tasks.classification.model import ImageClassifier, ImagePreprocessor
 from tasks.restoration.model import RestorationPreprocessor, Restorer
 from tasks.restoration.networks.dncnn import dncnn_small
-from tasks.tracking.model import _blur_without_waiting
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 Compare = Callable[..., tuple[int, str]]
@@ -111,7 +112,11 @@ def test_the_same_numbers_as_step_by_step(sizes: list[int], between: Any, more: 
         *((task, config, None) for task, config in DEFAULTS),
     ],
 )
-def test_whole_comparisons(compare: Compare, tmp_path: Path, task: str, config: str, mode: str | None) -> None:
+def test_whole_comparisons(
+    compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, config: str, mode: str | None
+) -> None:
+    replays, replay = [], torch.cuda.CUDAGraph.replay
+    monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda graph: (replays.append(graph), replay(graph)))
     wishes: dict[str, Any] = {"task": task, "device": "cuda", "seeds": 1, "max_steps": 6, "compile": mode}
     if config != "tiny":
         wishes["config"] = config
@@ -123,6 +128,7 @@ def test_whole_comparisons(compare: Compare, tmp_path: Path, task: str, config: 
         results = [json.loads(file.read_text()) for file in files]
         losses.append([entry["loss"] for result in results for entry in result["curve"]])
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert len(replays) == 2 * (wishes["max_steps"] - WARM_UP)
 
 
 def images() -> tuple[BaseModel, dict[str, Tensor]]:
@@ -178,28 +184,42 @@ def test_a_step_that_a_graph_would_not_repeat_is_refused(kind: type[Regression],
     train(True, [16] * 5, nothing, PLAIN)
 
 
-class Unwaited(TorchDispatchMode):
-    """No operation that a GPU would be waited for, or that would copy from the host: no graph can hold them."""
-
-    names = ("_local_scalar_dense", "nonzero", "lift_fresh", "masked_select", "is_nonzero", "equal", "_unique2")
+class OnDevice(TorchDispatchMode):
+    """All tensors are on the device "meta", which has no values: what would wait for a GPU, to read them, fails."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        assert func.overloadpacket.__name__ not in self.names
-        return func(*args, **(kwargs or {}))
+        out = func(*args, **(kwargs or {}))
+        assert {t.device.type for t in tree_leaves((args, kwargs, out)) if isinstance(t, Tensor)} <= {"meta"}, func
+        return out
 
 
 @pytest.mark.parametrize(("task", "config"), [*DEFAULTS, ("tracking", "siamrpnpp_r18_composed_short")])
-def test_what_a_graph_holds_waits_for_nothing(task: str, config: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.tracking.model.blur", _blur_without_waiting)  # as on a GPU
+def test_what_a_graph_holds_waits_for_nothing(task: str, config: str) -> None:
     experiment = load_experiment(task, config)
-    model = build_model(experiment.cfg, baseline(experiment), "cpu", cuda_graph=False).train()
+    model = build_model(experiment.cfg, baseline(experiment), "meta", cuda_graph=False).train()
     optim_wrapper = build_optim_wrapper(model, experiment.cfg.optim_wrapper)
     step, data = GraphedStep(model), next(iter(training_loader(experiment, 0, "cpu", batch_size=2)))
-    for mode in (nullcontext(), Unwaited()):  # the first time warms up
+    data = {name: tensor.to("meta") for name, tensor in data.items()}
+    for mode in (nullcontext(), OnDevice()):  # the first time warms up
         batch = step._before(data)
         with mode:
             loss, _ = step._losses(batch, optim_wrapper)
             optim_wrapper.backward(optim_wrapper.scale_loss(loss))
+
+
+def test_augmentation_of_pairs_waits_for_nothing() -> None:
+    experiment = load_experiment("tracking", "siamfc_small_composed_short")
+    preprocessor = MODELS.build(experiment.cfg.model.data_preprocessor).to("meta")
+    data = next(iter(training_loader(experiment, 0, "cpu", batch_size=2)))
+    data = {name: tensor.to("meta") for name, tensor in data.items()}
+    with OnDevice():
+        preprocessor(data, training=True)
+
+
+@needs_gpu
+def test_batches_of_ever_new_shapes_are_refused() -> None:
+    with pytest.raises(LwdnaError, match="--cuda-graph: batches differ in shape"):
+        train(True, [16, *range(1, 40)], nothing, PLAIN)
 
 
 class OwnStep(ImageClassifier):
