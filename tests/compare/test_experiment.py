@@ -43,10 +43,12 @@ def test_the_files_hold_what_the_contract_says(compare: Compare, tmp_path: Path)
     result = strict(folder / "seed1" / "lwdna" / "result.json")
     assert result.keys() == {
         "format", "task", "experiment", "arm", "seed", "fingerprint", "protocol", "command", "commit", "environment",
+        "sittings",
         "metrics", "items", "curve", "network", "search", "train", "request", "init",
     }  # fmt: skip
     assert [result[key] for key in ("task", "experiment", "arm", "seed")] == ["classification", "tiny", "lwdna", 1]
     assert result["command"] == "lwdna compare classification tiny"
+    assert result["sittings"] == [{"step": 0, "environment": result["environment"], "commit": result["commit"]}]
     assert result["metrics"]["accuracy/top1"] == result["curve"][-1]["accuracy/top1"]
     assert result["search"].keys() == {"seconds", "batches", "macs"}
     assert result["search"]["batches"] == 2
