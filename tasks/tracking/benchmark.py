@@ -29,8 +29,8 @@ from lwdna_core.export import WEIGHTS
 from tasks.tracking.data import check_protocol, own_split, tested, usual_protocol
 from tasks.tracking.evaluation.annotations import read_annotations
 from tasks.tracking.experiments import PROTOCOLS, Tracker
-from tasks.tracking.predict import make_tracker
 from tasks.tracking.result_files import result_file, write_text, write_times, write_tracks
+from tasks.tracking.run_tracker import make_tracker
 from tasks.tracking.sequences import Filmed
 
 

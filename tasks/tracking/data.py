@@ -15,10 +15,10 @@ from lwdna_core.compare.task import unknown
 from lwdna_core.data.sources import data_folder
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.annotations import Annotations, read_annotations
-from tasks.tracking.evaluation.annotations import Sequence as Annotated
 from tasks.tracking.evaluation.frame_files import IMAGES
 from tasks.tracking.evaluation.image_size import image_size
 from tasks.tracking.evaluation.names import canonical
+from tasks.tracking.evaluation.sequence import Sequence as Annotated
 from tasks.tracking.evaluation.textfiles import Rows
 from tasks.tracking.experiments import FROM_ZERO, PROTOCOLS, later_frames, upright
 from tasks.tracking.imagenet_vid import is_imagenet_vid, read_imagenet_vid

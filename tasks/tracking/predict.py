@@ -23,6 +23,7 @@ import numpy as np
 from lwdna_core.commands.options import count, usable_device
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.frame_files import IMAGES, image_files
+from tasks.tracking.run_tracker import make_tracker
 
 if TYPE_CHECKING:
     from tasks.tracking.experiments import Tracker
@@ -73,18 +74,6 @@ def run(args: argparse.Namespace) -> int:
         raise LwdnaError("--protocol is for data sets, and --init for a single video")
     tracker = make_tracker(args.run_folder, usable_device(args.device))
     return _track(tracker, args.input, args.init, args.out, args.frames)
-
-
-def make_tracker(run_folder: Path, device: str) -> Tracker:
-    """The tracker that a run's config describes, around the network that it trained. Raises LwdnaError for no run."""
-    from lwdna_core import load
-    from lwdna_core.compare.config import load_experiment
-    from lwdna_core.compare.run_folder import read_run
-    from tasks.tracking.model import tracker_of
-
-    result = read_run(run_folder)
-    experiment = load_experiment(result["task"], **result["request"])
-    return tracker_of(experiment.cfg.model.tracker, load(run_folder).to(device))
 
 
 def frame_files(folder: Path) -> list[Path]:

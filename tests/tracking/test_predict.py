@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lwdna_core.cli import main
-from tasks.tracking.predict import make_tracker
+from tasks.tracking.run_tracker import make_tracker
 from tasks.tracking.sequences import Composed, read_image
 
 Writer = Callable[..., Path]

@@ -17,7 +17,7 @@ from tasks.tracking import task
 from tasks.tracking.data import composed
 from tasks.tracking.experiments import one_pass
 from tasks.tracking.metrics import TrackingScores
-from tasks.tracking.predict import make_tracker
+from tasks.tracking.run_tracker import make_tracker
 from tasks.tracking.siamfc import SiamFCTracker
 
 

@@ -7,10 +7,11 @@
 0.4617
 """
 
-from tasks.tracking.evaluation.annotations import Annotations, Sequence, read_annotations
+from tasks.tracking.evaluation.annotations import Annotations, read_annotations
 from tasks.tracking.evaluation.conventions import CONVENTIONS, Convention
 from tasks.tracking.evaluation.evaluator import Evaluation, evaluate
 from tasks.tracking.evaluation.scores import Scores
+from tasks.tracking.evaluation.sequence import Sequence
 
 __all__ = [
     "CONVENTIONS",

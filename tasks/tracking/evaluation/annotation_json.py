@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdna_core.errors import LwdnaError
-from tasks.tracking.evaluation.annotations import FIRST_FRAMES, TAGS, Kind, Sequence, attribute_codes
 from tasks.tracking.evaluation.image_size import image_size
 from tasks.tracking.evaluation.json_arrays import load_json
 from tasks.tracking.evaluation.names import canonical
+from tasks.tracking.evaluation.sequence import FIRST_FRAMES, TAGS, Kind, Sequence, attribute_codes
 from tasks.tracking.evaluation.textfiles import Rows, read_bytes
 
 

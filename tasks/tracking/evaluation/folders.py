@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdna_core.errors import LwdnaError
-from tasks.tracking.evaluation.annotations import FIRST_FRAMES, TAGS, Kind, Sequence, attribute_codes
 from tasks.tracking.evaluation.frame_files import IMAGES
 from tasks.tracking.evaluation.image_size import image_size
 from tasks.tracking.evaluation.names import canonical
+from tasks.tracking.evaluation.sequence import FIRST_FRAMES, TAGS, Kind, Sequence, attribute_codes
 from tasks.tracking.evaluation.textfiles import Rows, read_rows
 
 _TARGET = re.compile(r"groundtruth_rect(?:\.(\d+))?\.txt")

@@ -7,17 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from lwdna_core.errors import LwdnaError
-from tasks.tracking.evaluation.annotations import (
-    TIGER1_FRAMES,
-    TIGER1_OMITTED,
-    Annotations,
-    Sequence,
-    without_omitted,
-)
+from tasks.tracking.evaluation.annotations import Annotations
 from tasks.tracking.evaluation.conventions import Convention
 from tasks.tracking.evaluation.layouts import few
 from tasks.tracking.evaluation.names import canonical
 from tasks.tracking.evaluation.results import Results, Run
+from tasks.tracking.evaluation.sequence import TIGER1_FRAMES, TIGER1_OMITTED, Sequence, without_omitted
 from tasks.tracking.evaluation.spans import Floats
 from tasks.tracking.evaluation.textfiles import Rows
 

@@ -6,11 +6,12 @@ import numpy as np
 
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation import boxes
-from tasks.tracking.evaluation.annotations import ATTRIBUTES, Annotations, Sequence, without_omitted
+from tasks.tracking.evaluation.annotations import Annotations
 from tasks.tracking.evaluation.conventions import Convention
 from tasks.tracking.evaluation.lengths import of_length, truth_of
 from tasks.tracking.evaluation.results import Protocol, Results, Run
 from tasks.tracking.evaluation.scores import Scores
+from tasks.tracking.evaluation.sequence import ATTRIBUTES, Sequence, without_omitted
 from tasks.tracking.evaluation.spans import Floats
 
 PIXELS = 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from tasks.tracking.evaluation.annotations import ATTRIBUTES
 from tasks.tracking.evaluation.scores import Scores
+from tasks.tracking.evaluation.sequence import ATTRIBUTES
 from tasks.tracking.evaluation.tables import table
 
 _STYLE = """\

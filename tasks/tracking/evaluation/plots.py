@@ -10,9 +10,10 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from tasks.tracking.evaluation.annotations import ATTRIBUTES, Annotations
+from tasks.tracking.evaluation.annotations import Annotations
 from tasks.tracking.evaluation.conventions import EAO_INTERVALS
 from tasks.tracking.evaluation.scores import Scores
+from tasks.tracking.evaluation.sequence import ATTRIBUTES
 from tasks.tracking.evaluation.spans import Floats
 from tasks.tracking.evaluation.tables import known
 

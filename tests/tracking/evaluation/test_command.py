@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from lwdna_core.cli import main
-from tasks.tracking.evaluation.annotations import Annotations, Sequence
+from tasks.tracking.evaluation.annotations import Annotations
 from tasks.tracking.evaluation.plots import draw_plots
 from tasks.tracking.evaluation.scores import Scores
+from tasks.tracking.evaluation.sequence import Sequence
 from tasks.tracking.evaluation.tables import as_latex, as_text, ranked
 from tasks.tracking.evaluation.textfiles import Rows
 
