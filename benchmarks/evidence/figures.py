@@ -34,17 +34,22 @@ def svg(figure: Figure) -> bytes:
     return written.getvalue()
 
 
-def bars(axes: Axes, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    """Paired differences from top to bottom, with their intervals over seeds; colour is the verdict."""
-    axes.axvline(0, color="#24292f", linewidth=0.8)
-    for place, (_, pair) in enumerate(rows):
-        color = _COLORS.get(pair["verdict"], NEITHER)
-        if pair["low"] is not None:
-            axes.plot([pair["low"], pair["high"]], [place, place], color=color, linewidth=2, solid_capstyle="butt")
-        axes.plot([pair["difference"]], [place], "o", color=color, markersize=5)
-    axes.set_yticks(range(len(rows)), [label for label, _ in rows])
+def _dots(axes: Axes, rows: Sequence[tuple[str, float, float | None, float | None, str]], line: float) -> None:
+    """From top to bottom a dot with its range: (label, middle, low, high, colour); a vertical line for comparison."""
+    axes.axvline(line, color="#24292f", linewidth=0.8)
+    for place, (_, middle, low, high, color) in enumerate(rows):
+        if low is not None and high is not None:
+            axes.plot([low, high], [place, place], color=color, linewidth=2, solid_capstyle="butt")
+        axes.plot([middle], [place], "o", color=color, markersize=5)
+    axes.set_yticks(range(len(rows)), [label for label, *_ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
+
+
+def bars(axes: Axes, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Paired differences from top to bottom, with their intervals over seeds; colour is the verdict."""
+    drawn = [(t, p["difference"], p["low"], p["high"], _COLORS.get(p["verdict"], NEITHER)) for t, p in rows]
+    _dots(axes, drawn, 0)
     near = [abs(pair["difference"]) for _, pair in rows]
     wide = [max(abs(pair["low"]), abs(pair["high"])) for _, pair in rows if pair["low"] is not None]
     limit = 1.1 * max(
@@ -132,13 +137,7 @@ def ranges(rows: Sequence[tuple[str, float, float, float]], x: str) -> bytes:
     with matplotlib.rc_context(STYLE):
         drawing = Figure(figsize=(7, 0.8 + 0.27 * len(rows)), layout="constrained")
         axes = drawing.add_subplot()
-        axes.axvline(1, color="#24292f", linewidth=0.8)
-        for place, (_, middle, low, high) in enumerate(rows):
-            axes.plot([low, high], [place, place], color=NEITHER, linewidth=2, solid_capstyle="butt")
-            axes.plot([middle], [place], "o", color=NEITHER, markersize=5)
-        axes.set_yticks(range(len(rows)), [label for label, *_ in rows])
-        axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.grid(axis="y", visible=False)
+        _dots(axes, [(*row, NEITHER) for row in rows], 1)
         axes.set_xlim(left=0)
         axes.set_xlabel(x)
     return svg(drawing)

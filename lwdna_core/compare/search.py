@@ -193,8 +193,8 @@ def check_search(path: Path, shrink: Mapping[str, Any]) -> ChannelConfig:
         for k, p in signature(find).parameters.items()
         if p.default is not p.empty and k not in ("macs", "params")
     }
-    stored = {**{k: v for k, v in defaults.items() if k in shrink}, **found.settings}  # some only where they differ
-    wanted = {**dict.fromkeys(_DATA), **{k: v for k, v in defaults.items() if k in found.settings}, **shrink}
+    stored = {**defaults, **found.settings}  # some are stored only where they differ
+    wanted = {**dict.fromkeys(_DATA), **defaults, **shrink}
     if wanted.get("macs") is None and wanted.get("params") is None:
         wanted["macs"] = signature(find).parameters["macs"].default
     for key, value in wanted.items():
