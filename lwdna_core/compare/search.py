@@ -81,7 +81,13 @@ def material(
         reseed(seed, STEP, 0, step)
         batches.append(preprocessor(batch, True))
     network = baseline(experiment, seed).to(device)
-    return SearchMaterial(network, blank(experiment, device), batches, resolve(experiment.task.loss))
+    return SearchMaterial(network, blank(experiment, device), batches, resolve(search_loss(experiment)))
+
+
+def search_loss(experiment: Experiment) -> str:
+    """Name of the loss that gives a search its gradients: the model's own where its config has "module:function"."""
+    own = experiment.cfg.model.get("loss")
+    return own if isinstance(own, str) and ":" in own else experiment.task.loss
 
 
 def baseline(experiment: Experiment, seed: int = 0) -> nn.Module:

@@ -51,7 +51,8 @@ class Task:
             first one that a run has decides.
         datasets: by the name that configs use, a function `(**options) -> lwdna_core.data.dataset.DataSet`.
         networks: by name, a factory that returns a `torch.nn.Module`, freshly initialised.
-        loss: a function `(network, batch) -> scalar tensor`, on batches as the model's data preprocessor leaves them.
+        loss: a function `(network, batch) -> scalar tensor`, on batches as the model's data preprocessor leaves them;
+            one that a config has as `model.loss`, in the same form, takes its place.
         sources: a sequence of `lwdna_core.data.sources.Source`: the sets that `lwdna data` knows.
         pictures: a function `(folder, results) -> list[Picture]` for the report, where `results` are the contents of
             the `result.json` files below `folder`, each of the run `folder / f"seed{seed}" / arm`. What it needs of a

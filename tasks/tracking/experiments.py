@@ -162,7 +162,10 @@ def with_resets(tracker: Tracker, sequence: Sequence, start_box: Callable[[Regio
         else:
             box = _array(tracker.update(_tensor(image))) - FROM_ZERO
             size = np.array([image.shape[1], image.shape[0]], float)
-            if known and pair_overlap(truth.take([index]), Regions.of_boxes(box[None]), size, "pysot") <= 0:
+            lost = not np.isfinite(box).all()  # a network that diverged
+            if known and not lost:
+                lost = pair_overlap(truth.take([index]), Regions.of_boxes(box[None]), size, "pysot") <= 0
+            if lost:
                 lines.append(np.array([float(FAILED)]))
                 start = index + SKIP
             else:

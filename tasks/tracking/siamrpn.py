@@ -143,7 +143,7 @@ class SiamRPNTracker:
             self._window = torch.outer(hann, hann).flatten().repeat(len(RATIOS))
         places, shift = self._anchors, offsets.view(4, -1).T
         centres = shift[:, :2] * places[:, 2:] + places[:, :2]
-        sizes = shift[:, 2:].clamp_max(5).exp() * places[:, 2:]
+        sizes = shift[:, 2:].clamp(-5, 5).exp() * places[:, 2:]  # early in training, anything comes
         score = scores.view(2, -1).softmax(0)[1]
         own = self._size * scale
         change = _change(context_side(sizes) / context_side(own)) * _change(_ratio(own) / _ratio(sizes))

@@ -9,6 +9,7 @@ import torch
 
 from lwdna_core.cli import main
 from lwdna_core.compare.config import load_experiment
+from lwdna_core.compare.search import search_material
 from lwdna_core.compare.task import resolve
 from lwdna_core.networks import build_network
 from tasks.tracking import task
@@ -30,6 +31,18 @@ def test_every_config_loads_and_its_network_takes_its_inputs(name: str) -> None:
         network(*(torch.zeros(1, *shape) for shape in experiment.inputs))
     network = build_network("siamfc_small" if "siamfc" in name else "siamrpnpp_r18").eval()
     assert hasattr(tracker_of(experiment.cfg.model.tracker, network), "update")
+
+
+@pytest.mark.parametrize("name", ["siamfc_small_composed_short", "siamrpnpp_r18_composed_short"])
+def test_a_search_scores_by_the_loss_that_training_minimises(name: str) -> None:
+    network, _, batches, loss = search_material(name)
+    few = {key: value[:2] for key, value in batches[0].items()}
+    spec = load_experiment("tracking", name).cfg.model
+    model = SiameseTracker(network, {"type": "BaseDataPreprocessor"}, spec.loss, spec.tracker)
+    torch.manual_seed(0)  # which anchors count is drawn
+    value = loss(network.eval(), few)
+    torch.manual_seed(0)
+    assert torch.isfinite(value) and value == model(mode="loss", **few)["loss"]
 
 
 def test_the_trackers_settings_come_from_the_config() -> None:

@@ -126,6 +126,24 @@ def test_a_lost_target_is_started_anew_five_frames_later() -> None:
     assert track.lines[1].tolist() == [59, 49, 30, 24]  # from 0, as VOT counts
 
 
+class Diverged(Stuck):
+    def update(self, frame: Tensor) -> Tensor:
+        return torch.full((4,), torch.nan)
+
+
+def test_a_box_that_is_no_numbers_is_a_lost_target() -> None:
+    track = with_resets(Diverged(), Moving(2 + SKIP))
+    assert [float(line[0]) for line in track.lines] == [1, 2] + [0] * (SKIP - 1) + [1]
+
+
+@pytest.mark.parametrize("offset", [-1e3, 1e3])
+def test_siamrpn_makes_boxes_of_whatever_the_network_says(offset: float) -> None:
+    network = Redness()
+    network.respond = lambda *_: (torch.zeros(1, 10, 25, 25), torch.full((1, 20, 25, 25), offset))  # type: ignore[method-assign]
+    track = one_pass(siamrpn.SiamRPNTracker(network), Moving(4))
+    assert np.isfinite(track.rows.values).all()
+
+
 def test_the_upright_box_has_the_polygons_centre_and_area() -> None:
     corners = np.array([[10.0, 0], [20, 10], [10, 20], [0, 10]])  # a square of area 200 that stands on its corner
     x, y, w, h = upright(Regions(corners[None], np.array([False])))
