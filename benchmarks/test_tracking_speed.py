@@ -16,7 +16,7 @@ from lwdna_core.compare.config import load_experiment
 from lwdna_core.compare.runner import training_loader
 from lwdna_core.networks import build_network
 from lwdna_core.shrink import find
-from tasks.tracking.evaluation.raster import Regions
+from tasks.tracking.evaluation.shapes import Regions
 from tasks.tracking.model import PairPreprocessor
 from tasks.tracking.sequences import Composed, Filmed, frames
 from tasks.tracking.siamfc import SiamFCTracker, loss

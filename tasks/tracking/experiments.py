@@ -16,10 +16,10 @@ from torch import Tensor
 
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.names import canonical
-from tasks.tracking.evaluation.raster import Regions
 from tasks.tracking.evaluation.raster_pairs import pair_overlap
 from tasks.tracking.evaluation.regions import FAILED, INITIALISED, UNKNOWN
 from tasks.tracking.evaluation.sequence import TIGER1_FRAMES, TIGER1_OMITTED
+from tasks.tracking.evaluation.shapes import Regions
 from tasks.tracking.evaluation.starts import segment_starts, shifted_boxes
 from tasks.tracking.evaluation.textfiles import Rows
 from tasks.tracking.sequences import Sequence, frames

@@ -15,7 +15,7 @@ import numpy as np
 
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.frame_files import by_number
-from tasks.tracking.evaluation.raster import Regions
+from tasks.tracking.evaluation.shapes import Regions
 from tasks.tracking.pairs import LEAST_SIDE
 from tasks.tracking.sequences import Filmed
 

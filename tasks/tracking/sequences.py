@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from lwdna_core.errors import LwdnaError
-from tasks.tracking.evaluation.raster import Regions
+from tasks.tracking.evaluation.shapes import Regions
 
 
 class Sequence(Protocol):

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.data import benchmark, composed, stills, videos
-from tasks.tracking.evaluation.raster import Regions
 from tasks.tracking.evaluation.regions import FAILED
+from tasks.tracking.evaluation.shapes import Regions
 from tasks.tracking.experiments import bounding, one_pass, upright, with_resets
 from tasks.tracking.sequences import Composed, frames, read_image
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tasks.tracking import siamfc, siamrpn
-from tasks.tracking.evaluation.raster import Regions
+from tasks.tracking.evaluation.shapes import Regions
 from tasks.tracking.experiments import SKIP, Track, Tracker, one_pass, upright, with_resets
 from tasks.tracking.networks.correlation import correlate
 from tasks.tracking.networks.siamfc import STRIDE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.tracking.evaluation.raster import Regions
+from tasks.tracking.evaluation.shapes import Regions
 from tasks.tracking.evaluation.spans import Floats
 
 _EVERYWHERE = 1e7

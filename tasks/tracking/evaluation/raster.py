@@ -16,41 +16,18 @@ errors are not followed: where an edge meets a row at a whole number, they may f
 
 from __future__ import annotations
 
-from functools import reduce
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.tracking.evaluation.raster_legacy import legacy_overlaps, one_span_a_row
+from tasks.tracking.evaluation.raster_pairs import pair_overlap
+from tasks.tracking.evaluation.shapes import Regions, Rule, extremes
 from tasks.tracking.evaluation.spans import FRAMES_AT_ONCE, Blocks, Drawing, Floats, Integers, draw, shared_pixels
-
-Rule = Literal["pysot", "vot-toolkit", "legacy"]
 
 _UNBOUNDED = 1 << 15
 """Where there is no image: how far from the origin regions are drawn, in all directions."""
-
-
-class Regions(NamedTuple):
-    """Regions of N frames.
-
-    Attributes:
-        corners: (N, V, 2) x, y of the corners, V >= 4; a region of fewer repeats its last one. nan where there is none.
-        is_box: (N,) whether the region was given as x, y, w, h.
-    """
-
-    corners: Floats
-    is_box: NDArray[np.bool_]
-
-    @classmethod
-    def of_boxes(cls, boxes: Floats) -> Regions:
-        """From (N, 4) x, y, w, h."""
-        x, y, w, h = boxes.T
-        corners = np.stack([x, y, x + w, y, x + w, y + h, x, y + h], axis=1)
-        return cls(corners.reshape(-1, 4, 2), np.ones(len(boxes), bool))
-
-    def take(self, frames: Integers | NDArray[np.bool_] | list[int]) -> Regions:
-        """Those of some frames."""
-        return Regions(self.corners[frames], self.is_box[frames])
 
 
 class Outline(NamedTuple):
@@ -110,8 +87,6 @@ class Truth:
             result[known] = self.overlaps(found.take(known), frames[known])
             return result
         if self.rule == "legacy":
-            from tasks.tracking.evaluation.raster_legacy import legacy_overlaps, one_span_a_row
-
             slow = ~(one_span_a_row(found.corners) & one_span_a_row(self.regions.corners[frames]))
             fast = np.flatnonzero(~slow)
         else:
@@ -127,8 +102,6 @@ class Truth:
             else:
                 result[part] = self._meet(mine.take(part), found.is_box[part], frames[part])
         if slow.any():
-            from tasks.tracking.evaluation.raster_pairs import pair_overlap
-
             for index in np.flatnonzero(slow).tolist():
                 frame = int(frames[index])
                 size = self.sizes[frame] if self.bounded[frame] else None
@@ -187,12 +160,6 @@ def outline(regions: Regions, sizes: Floats, shift: Floats, rule: Rule) -> Outli
     if rule == "pysot":
         low, high = np.maximum(low, 0), np.minimum(high, sizes - 1)
     return Outline(corners, np.concatenate([low, high], axis=1), regular)
-
-
-def extremes(corners: Floats) -> tuple[Floats, Floats]:
-    """The least and the greatest x and y of each region, (N, 2) each: corner by corner, 8 times faster than `min`."""
-    columns = [corners[:, corner] for corner in range(corners.shape[1])]
-    return reduce(np.minimum, columns), reduce(np.maximum, columns)
 
 
 def _convex(corners: Floats) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.tracking.evaluation.raster import Regions, extremes
+from tasks.tracking.evaluation.shapes import Regions, extremes
 from tasks.tracking.evaluation.spans import Blocks, Drawing, Floats, Integers, shared_pixels, sums
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tasks.tracking.evaluation.raster import Regions, Rule
+from tasks.tracking.evaluation.shapes import Regions, Rule
 from tasks.tracking.evaluation.spans import Floats, Integers
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdna_core.errors import LwdnaError
-from tasks.tracking.evaluation.raster import Regions
+from tasks.tracking.evaluation.shapes import Regions
 from tasks.tracking.evaluation.textfiles import Rows
 
 UNKNOWN, INITIALISED, FAILED = 0, 1, 2

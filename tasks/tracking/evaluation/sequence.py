@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.frame_files import image_files
 from tasks.tracking.evaluation.names import canonical
-from tasks.tracking.evaluation.raster import Regions
 from tasks.tracking.evaluation.regions import regions_of
+from tasks.tracking.evaluation.shapes import Regions
 from tasks.tracking.evaluation.spans import Floats
 from tasks.tracking.evaluation.textfiles import Rows
 

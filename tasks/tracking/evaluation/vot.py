@@ -18,11 +18,12 @@ from tasks.tracking.evaluation.annotations import Annotations
 from tasks.tracking.evaluation.conventions import EAO_INTERVALS, Convention
 from tasks.tracking.evaluation.expected_overlap import Attempts, expected_overlap
 from tasks.tracking.evaluation.polygons import exact_overlaps
-from tasks.tracking.evaluation.raster import Rule, Truth
+from tasks.tracking.evaluation.raster import Truth
 from tasks.tracking.evaluation.regions import FAILED, INITIALISED, REGION, Trajectory, regions_of
 from tasks.tracking.evaluation.results import Results, Run
 from tasks.tracking.evaluation.scores import Scores
 from tasks.tracking.evaluation.sequence import TAGS, Sequence, without_omitted
+from tasks.tracking.evaluation.shapes import Rule
 from tasks.tracking.evaluation.spans import Floats
 from tasks.tracking.evaluation.textfiles import Rows
 

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from tasks.tracking.evaluation.boxes import overlaps
 from tasks.tracking.evaluation.polygons import exact_overlaps
-from tasks.tracking.evaluation.raster import Regions, Truth
+from tasks.tracking.evaluation.raster import Truth
+from tasks.tracking.evaluation.shapes import Regions
 
 
 def polygon(*corners):

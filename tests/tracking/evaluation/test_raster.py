@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.tracking.evaluation.raster import Regions, Truth
+from tasks.tracking.evaluation.raster import Truth
 from tasks.tracking.evaluation.raster_pairs import pair_overlap
+from tasks.tracking.evaluation.shapes import Regions
 
 BOX = [(0, 0, 9, 9)]
 
