@@ -1,4 +1,8 @@
-"""Training steps with LW-DNA's widths, as they are found and in multiples of 8, against the baseline's, in turn."""
+"""Training steps with LW-DNA's widths, as they are found and in multiples of 8, against the baseline's, in turn.
+
+On a GPU with cuDNN's own choice of kernels, with the fastest of those that it tries (`env_cfg.cudnn_benchmark=True`),
+and in bfloat16.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +23,16 @@ from lwdna_core.networks import build_network
 from lwdna_core.shrink import ChannelConfig
 
 CONFIGURATIONS = Path(__file__).parent / "configurations"
-HEADER = "network | batch | precision | widths | MACs | steps/s | ratio of times | 95 % interval | rounds"
+HEADER = "network | batch | how | widths | MACs | steps/s | ratio of times | 95 % interval | rounds"
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-BATCH, STEPS, ROUNDS = (128, 20, 15) if DEVICE.type == "cuda" else (8, 1, 10)
+BATCH, STEPS, ROUNDS = (128, 10, 15) if DEVICE.type == "cuda" else (8, 1, 10)
 WARM_UP = 2  # rounds that do not count
 SGD = {"type": "SGD", "lr": 1e-4, "momentum": 0.9}
-PRECISIONS = {"float32": {}, "bfloat16": {"type": "AmpOptimWrapper", "dtype": "bfloat16"}}
+FLOAT32 = {"type": "OptimWrapper"}
+BFLOAT16 = {"type": "AmpOptimWrapper", "dtype": "bfloat16"}
+HOWS: dict[str, tuple[dict[str, Any], bool]] = {"float32": (FLOAT32, False)}
+if DEVICE.type == "cuda":
+    HOWS |= {"float32, kernels tried": (FLOAT32, True), "bfloat16, kernels tried": (BFLOAT16, True)}
 
 
 class Squares(BaseModel):  # type: ignore[misc]
@@ -42,7 +50,7 @@ def trainer(network: nn.Module, inputs: Tensor, how: dict[str, Any]) -> Callable
     """A step of a run with its batch; on a GPU as a graph, or it would wait for the CPU alone."""
     model = Squares(network).to(DEVICE).train()
     model.network.to(memory_format=torch.channels_last)
-    optim_wrapper = build_optim_wrapper(model, {"type": "OptimWrapper", **how, "optimizer": SGD})
+    optim_wrapper = build_optim_wrapper(model, {**how, "optimizer": SGD})
     take = GraphedStep(model) if DEVICE.type == "cuda" else model.train_step
     return lambda: take({"inputs": inputs}, optim_wrapper)
 
@@ -57,9 +65,11 @@ def seconds(step: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-@pytest.mark.parametrize("precision", PRECISIONS if DEVICE.type == "cuda" else ["float32"])
+@pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("name", ["cifar_resnet20", "cifar_mobilenetv2", "edsr_small_x2", "dncnn_small"])
-def test_training_widths(name: str, precision: str, report: Callable[..., None]) -> None:
+def test_training_widths(name: str, how: str, monkeypatch: pytest.MonkeyPatch, report: Callable[..., None]) -> None:
+    wrapper, tried = HOWS[how]
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", tried)
     found = ChannelConfig.load(CONFIGURATIONS / f"{name}.json")
     aligned = ChannelConfig.load(CONFIGURATIONS / f"{name}_align8.json")
     baseline = build_network(found.network or "", **found.options)
@@ -70,7 +80,7 @@ def test_training_widths(name: str, precision: str, report: Callable[..., None])
     }
     assert isinstance(found.input, list)
     inputs = torch.randn(BATCH, *found.input[0][1:], device=DEVICE).contiguous(memory_format=torch.channels_last)
-    steps = {widths: trainer(network, inputs, PRECISIONS[precision]) for widths, (network, _) in networks.items()}
+    steps = {widths: trainer(network, inputs, wrapper) for widths, (network, _) in networks.items()}
     took: dict[str, list[float]] = {widths: [] for widths in networks}
     for _ in range(WARM_UP + ROUNDS):
         for widths, step in steps.items():
@@ -80,7 +90,7 @@ def test_training_widths(name: str, precision: str, report: Callable[..., None])
         ratio = paired_ratio(rounds, took["baseline"][WARM_UP:])
         assert all(map(torch.isfinite, steps[widths]().values()))  # type: ignore[attr-defined]
         report(
-            HEADER, f"{name}, {DEVICE.type}", BATCH, precision, widths, f"{macs:.1%}",
+            HEADER, f"{name}, {DEVICE.type}", BATCH, how, widths, f"{macs:.1%}",
             f"{STEPS * len(rounds) / sum(rounds):,.1f}", f"{ratio.median:.3f}",
             "-" if widths == "baseline" else f"{ratio.low:.3f} to {ratio.high:.3f}", ratio.rounds,
         )  # fmt: skip
