@@ -73,6 +73,8 @@ def test_the_page_shows_a_result_against_the_hypothesis(tmp_path: Path) -> None:
     page = write_page(tmp_path, tmp_path / "docs" / "evidence.md")
     text = page.read_text()
     assert "Against baseline, LW-DNA is better in 0, worse in 1 and not distinguishable in 0 of 1 comparisons" in text
+    assert "Against uniform, LW-DNA is better in 1, worse in 0" in text
+    assert text.count("its mean lies above in 0 of them") == text.count("its mean lies above in 1 of them") == 1
     assert "| lwdna | 88.10 ± 0.10 | 3 | 90 | 80 | −1.90 | −2.15 to −1.65 | worse than baseline |" in text
     assert "commits " + "c" * 40 in text
     for image in ("overview", NAME):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,14 +109,16 @@ def render(compared: Sequence[Section], studied: Sequence[Study]) -> str:
     )
 
 
-def _tally(compared: Sequence[Section]) -> dict[str, dict[str, int]]:
-    """How often LW-DNA is better, worse or neither, by what it is compared with; without comparisons of few seeds."""
-    tally: dict[str, dict[str, int]] = {}
+def _tally(compared: Sequence[Section]) -> dict[str, Counter[str]]:
+    """By what LW-DNA is compared with: how often it is better, worse or neither, of how many comparisons, and in how
+    many its mean lies above; without comparisons of few seeds.
+    """
+    tally: dict[str, Counter[str]] = {}
     for section in compared:
         for pair in section.primary:
             if pair["arm"] == LWDNA and pair["n"] >= ENOUGH:
-                row = tally.setdefault(pair["vs"], {"better": 0, "worse": 0, "not distinguishable": 0})
-                row[pair["verdict"]] += 1
+                row = tally.setdefault(pair["vs"], Counter())
+                row.update([pair["verdict"], "all", *["above"] * (pair["difference"] > 0)])
     return {arm: row for arm, row in tally.items() if not arm.startswith(f"{LWDNA}-")}
 
 
