@@ -95,8 +95,11 @@ def load(folder: str | os.PathLike[str]) -> nn.Module:
     return network.eval()
 
 
-def to_onnx(network: nn.Module, config: ChannelConfig, path: str | os.PathLike[str]) -> None:
+def to_onnx(network: nn.Module, config: ChannelConfig, path: str | os.PathLike[str]) -> bool:
     """Write an ONNX file for inference, weights inside, for any batch size and the image sizes of `config.input`.
+
+    A network that torch can export for one sample only, such as one that correlates every pair of a batch on its own,
+    is written so.
 
     Args:
         network: exported in eval mode and on its device; keeps its mode.
@@ -105,34 +108,54 @@ def to_onnx(network: nn.Module, config: ChannelConfig, path: str | os.PathLike[s
 
     Raises:
         ExportError: without the extra `onnx`, and for a network that torch cannot export.
+
+    Returns: whether it is for any batch size.
     """
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
         raise ExportError(f"ONNX export needs {' and '.join(missing)}: pip install 'lwdna[onnx]'")
-    first = next(network.parameters())
-
-    def example(shape: list[int]) -> torch.Tensor:  # 2: the exporter takes a batch of 1 for a constant
-        return torch.zeros(2, *shape[1:], device=first.device, dtype=first.dtype)
-
-    named = config.input if isinstance(config.input, dict) else {}
-    positional = [] if isinstance(config.input, dict) else config.input
-    batch = {0: torch.export.Dim("batch")}
     training = {m: m.training for m in network.modules()}
+    any_size = True
     try:
-        program = torch.export.export(
-            network.eval(),
-            tuple(example(shape) for shape in positional),
-            {name: example(shape) for name, shape in named.items()},
-            dynamic_shapes={name: batch for name in named} if named else tuple(batch for _ in positional),
-        )
-        onnx = torch.onnx.export(program, dynamo=True, verbose=False)
-    except Exception as error:  # of many types, whatever torch's exporter or the network's own code raises
-        raise ExportError(f"torch cannot export the network: {str(error).strip().splitlines()[0]}") from error
+        try:
+            onnx = _exported(network.eval(), config, any_size)
+        except Exception:  # of many types, whatever torch's exporter or the network's own code raises
+            any_size = False
+            onnx = _exported(network, config, any_size)
+    except Exception as error:
+        raise ExportError(f"torch cannot export the network: {_cause(error)}") from error
     finally:
         for module, mode in training.items():
             module.training = mode
-    assert onnx is not None
     _replace(Path(path), lambda aside: onnx.save(str(aside), external_data=False))
+    return any_size
+
+
+def _exported(network: nn.Module, config: ChannelConfig, any_size: bool) -> torch.onnx.ONNXProgram:
+    first = next(network.parameters())
+
+    def example(shape: list[int]) -> torch.Tensor:  # 2: the exporter takes a batch of 1 for a constant
+        return torch.zeros(2 if any_size else 1, *shape[1:], device=first.device, dtype=first.dtype)
+
+    named = config.input if isinstance(config.input, dict) else {}
+    positional = [] if isinstance(config.input, dict) else config.input
+    batch = {0: torch.export.Dim("batch")} if any_size else {}
+    program = torch.export.export(
+        network,
+        tuple(example(shape) for shape in positional),
+        {name: example(shape) for name, shape in named.items()},
+        dynamic_shapes={name: batch for name in named} if named else tuple(batch for _ in positional),
+    )
+    onnx = torch.onnx.export(program, dynamo=True, verbose=False)
+    assert onnx is not None
+    return onnx
+
+
+def _cause(error: BaseException) -> str:
+    """The first line of what went wrong at the bottom: torch's exporter wraps it, with advice about itself."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip() or repr(error)).splitlines()[0]
 
 
 def _name(config: ChannelConfig, source: str) -> str:

@@ -132,7 +132,7 @@ def test_onnxruntime_agrees_at_any_batch_size(name: str, tmp_path: Path) -> None
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     network, config, _ = shrunk(name)
-    to_onnx(network.train(), config, tmp_path / "network.onnx")
+    assert to_onnx(network.train(), config, tmp_path / "network.onnx")
     assert network.training and [path.name for path in tmp_path.glob("*net*.onnx*")] == ["network.onnx"]
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx", providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
@@ -140,6 +140,18 @@ def test_onnxruntime_agrees_at_any_batch_size(name: str, tmp_path: Path) -> None
         images = torch.randn(batch, *SHAPES[name])
         (out,) = session.run(None, {given.name: images.numpy()})
         torch.testing.assert_close(torch.from_numpy(out), network.eval()(images), rtol=0, atol=1e-4)
+
+
+def test_a_network_that_takes_the_batch_for_channels_is_written_for_one_sample(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    network = build_network("siamfc_small").eval()  # correlates every pair on its own, by groups
+    config = dataclasses.replace(shrunk("export_networks:Enlarge")[1], input=[[1, 3, 127, 127], [1, 3, 255, 255]])
+    assert not to_onnx(network, config, tmp_path / "network.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "network.onnx", providers=["CPUExecutionProvider"])
+    images = [torch.randn(shape) for shape in config.input]
+    (out,) = session.run(None, {given.name: x.numpy() for given, x in zip(session.get_inputs(), images, strict=True)})
+    torch.testing.assert_close(torch.from_numpy(out), network(*images), rtol=0, atol=1e-4)
 
 
 def test_what_torch_cannot_export_is_told_and_leaves_nothing(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from lwdna_core.errors import LwdnaError
 
 DESCRIPTION = """\
 Write the trained network of a run as one ONNX file for inference, weights inside,
-for any batch size and the input sizes of the config. The network alone: what is
-done to its input before (normalisation, for one) stays in the config."""
+for any batch size (where torch can export it so) and the input sizes of the
+config. The network alone: what is done to its input before (normalisation, for
+one) stays in the config."""
 
 EXAMPLES = """\
 examples:
@@ -38,6 +39,6 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of packages that are not there
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
-        to_onnx(load(args.run_folder), ChannelConfig.load(args.run_folder / CHANNELS), args.onnx)
-    print(args.onnx)
+        any_size = to_onnx(load(args.run_folder), ChannelConfig.load(args.run_folder / CHANNELS), args.onnx)
+    print(args.onnx if any_size else f"{args.onnx}, for a batch of 1: torch cannot export this network for any size")
     return 0

@@ -65,7 +65,7 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
             data["exemplar"], data["exemplar_boxes"], EXEMPLAR, self.exemplar_shift, self.exemplar_scale
         )
         search, boxes = self._cut(data["search"], data["search_boxes"], self.search, self.shift, self.scale)
-        positive = draw(len(boxes), device=self.device) >= self.negative
+        positive = draw(len(boxes), device=self.device) >= (self.negative if len(boxes) > 1 else 0)
         exemplar = torch.where(positive[:, None, None, None], exemplar, exemplar.roll(1, 0))
         return {"exemplar": exemplar, "search": search, "boxes": boxes, "positive": positive}
 
@@ -147,9 +147,13 @@ def check_sides(experiment: Experiment) -> None:
     tracked = _side("model.tracker", resolve, experiment.cfg.model.tracker)
     if trained is None:
         return
-    if trained > SEARCH * MARGIN:
+    given = experiment.cfg.model.data_preprocessor
+    known = inspect.signature(MODELS.get(given.type)).parameters
+    shift, scale = (given.get(key, known[key].default if key in known else 0) for key in ("shift", "scale"))
+    if (trained / 2 + shift) * (1 + scale) > SEARCH * MARGIN / 2:
         raise LwdnaError(
-            f"model.data_preprocessor.search: {trained} pixels are more than the pairs show, {SEARCH * MARGIN:.0f}"
+            f"model.data_preprocessor.search: {trained} pixels, with shift={shift} and scale={scale}, are more than "
+            f"the pairs show, {SEARCH * MARGIN:.0f}"
         )
     expected = ((3, EXEMPLAR, EXEMPLAR), (3, trained, trained))
     if experiment.inputs != expected:

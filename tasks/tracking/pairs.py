@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -23,8 +24,10 @@ from tasks.tracking.sequences import Sequence as Frames
 
 LEAST_SIDE = 10
 """Pixels; a smaller target is not learned from."""
-MARGIN = 1.6
+MARGIN = 1.8
 """How far the rough cut reaches, relative to the search image: the exact one is shifted and scaled."""
+_MOST = round(2 * SEARCH * MARGIN)
+"""Pixels of a rough cut's side at most, twice those of an exact one: a target that fills a large frame costs little."""
 
 
 class PairSet:
@@ -107,19 +110,24 @@ def _rough_cut(sequence: Frames, index: int) -> tuple[np.ndarray, np.ndarray]:
     x, y, w, h = to_centre(torch.from_numpy(box)).tolist()
     half = int(np.ceil(float(context_side(torch.tensor([w, h]))) * SEARCH / EXEMPLAR * MARGIN / 2))
     left, top = int(x) - half, int(y) - half
-    cut = np.empty((2 * half, 2 * half, 3), np.uint8)
+    cut: np.ndarray = np.empty((2 * half, 2 * half, 3), np.uint8)
     cut[:] = frame[::4, ::4].mean((0, 1)).round()
     rows = slice(max(0, top), min(frame.shape[0], top + 2 * half))
     columns = slice(max(0, left), min(frame.shape[1], left + 2 * half))
     cut[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = frame[rows, columns]
-    return cut, box - [left, top, 0, 0]
+    box -= [left, top, 0, 0]
+    if len(cut) > _MOST:
+        factor = _MOST / len(cut)
+        cut = np.asarray(cv2.resize(cut, (_MOST, _MOST), interpolation=cv2.INTER_AREA), np.uint8)
+        box = np.concatenate([(box[:2] - 0.5) * factor + 0.5, box[2:] * factor])  # pixel 1 begins at 0.5
+    return cut, box
 
 
 class PairLoader:
     """Batches of pairs as a function of (seed, epoch); the next one is read while one is being used.
 
-    A batch is {"exemplar", "search": frames (N, 3, H, W), uint8, each in the upper left corner of a common size;
-    "exemplar_boxes", "search_boxes": (N, 4), x, y, w, h, 1-based}, on the device.
+    A batch is {"exemplar", "search": frames (N, 3, H, W), uint8, each in the upper left corner of a common size, with
+    its mean colour around it; "exemplar_boxes", "search_boxes": (N, 4), x, y, w, h, 1-based}, on the device.
     """
 
     def __init__(
@@ -160,8 +168,10 @@ class PairLoader:
         for side, name in enumerate(("exemplar", "search")):
             cuts = [pair[side][0] for pair in pairs]
             size = max(len(cut) for cut in cuts)
-            frames = np.zeros((len(cuts), size, size, 3), np.uint8)
+            frames = np.empty((len(cuts), size, size, 3), np.uint8)
             for into, cut in zip(frames, cuts, strict=True):
+                if len(cut) < size:
+                    into[:] = cut[::4, ::4].mean((0, 1)).round()
                 into[: len(cut), : len(cut)] = cut
             batch[name] = torch.from_numpy(frames).to(self.device, non_blocking=True).permute(0, 3, 1, 2)
             boxes = torch.from_numpy(np.stack([pair[side][1] for pair in pairs]))

@@ -167,10 +167,12 @@ def _check(start: tuple[float, ...], image: np.ndarray, path: Path) -> None:
 
 
 def _drawn(image: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """The image, BGR as OpenCV writes it, with the box."""
+    """The image, BGR as OpenCV writes it, with the box, if it is one: a network that diverged answers nan."""
     import cv2
 
     drawn = np.ascontiguousarray(image[:, :, ::-1])
+    if not np.isfinite(found).all():
+        return drawn
     x, y, w, h = np.clip(found, -1e6, 1e6)
     corners = (round(x - 1), round(y - 1)), (round(x + w - 2), round(y + h - 2))
     cv2.rectangle(drawn, *corners, _COLOUR[::-1], max(1, round(min(image.shape[:2]) / 200)))

@@ -15,8 +15,10 @@ from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side, crop, to_centre
 STRIDE, RATIOS, SCALE = 8, (0.33, 0.5, 1.0, 2.0, 3.0), 8
 POSITIVE, NEGATIVE = 0.6, 0.3
 """Overlap with the target from which an anchor is one, and below which it is none; between them it does not count."""
-MOST_POSITIVE, MOST = 16, 64
-"""Anchors of each image that count."""
+MOST_POSITIVE, MOST_BACKGROUND, MOST_DISTRACTOR = 16, 48, 16
+"""Anchors of each image that count: on the target and away from it, or near another pair's target."""
+NEAR = 3.5 * STRIDE
+"""Pixels from the centre of another pair's target within which anchors are near it: 7 x 7 cells."""
 BOX_WEIGHT = 1.2
 
 
@@ -53,7 +55,11 @@ def overlaps(boxes: Tensor, others: Tensor) -> Tensor:
 
 def loss(network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     """Cross-entropy of the anchors that count, half for targets and half for background, and 1.2 times the L1 distance
-    of the targets' offsets (pysot's losses and weights).
+    of the targets' offsets: pysot's labels, losses and weights (anchor_target.py, loss.py).
+
+    Where the exemplar shows another target, anchors near the one that is there are background. The cross-entropies are
+    means over the anchors of all images together, so that over several processes their mean is nearly that of the
+    batch; distances are means of each image, then over all images.
 
     Args:
         batch: exemplar (N, 3, 127, 127), search (N, 3, 255, 255), boxes (N, 4): the target in the search image, as
@@ -64,10 +70,11 @@ def loss(network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     places = anchors(size, scores.device)
     logs = scores.view(n, 2, -1).log_softmax(1)
     overlap = overlaps(places, batch["boxes"][:, None])
-    is_target = (overlap > POSITIVE) & batch["positive"][:, None]
-    is_background = (overlap < NEGATIVE) | ~batch["positive"][:, None]
-    target = _some(is_target, torch.full((n,), MOST_POSITIVE, device=scores.device))
-    background = _some(is_background, MOST - target.sum(1).clamp_max(MOST_POSITIVE))
+    positive = batch["positive"][:, None]
+    near = ((batch["boxes"][:, None, :2] - places[:, :2]).abs() <= NEAR).all(-1)
+    target = _some((overlap > POSITIVE) & positive, MOST_POSITIVE)
+    away, distractor = _some((overlap < NEGATIVE) & positive, MOST_BACKGROUND), _some(near & ~positive, MOST_DISTRACTOR)
+    background = away | distractor
     classes = -(_mean(logs[:, 1], target) + _mean(logs[:, 0], background)) / 2
     wanted = torch.cat(
         [
@@ -77,13 +84,14 @@ def loss(network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         -1,
     )
     distance = (offsets.view(n, 4, -1).transpose(1, 2) - wanted).abs().sum(-1)
-    return classes + BOX_WEIGHT * _mean(distance, target)
+    of_images: Tensor = (distance * target).sum(1) / target.sum(1).clamp_min(1)
+    return classes + BOX_WEIGHT * of_images.mean()
 
 
-def _some(mask: Tensor, most: Tensor) -> Tensor:
-    """At most `most` (N) of the true entries in every row of `mask`, chosen at random."""
+def _some(mask: Tensor, most: int) -> Tensor:
+    """At most `most` of the true entries in every row of `mask`, chosen at random."""
     order = torch.where(mask, draw(*mask.shape, device=mask.device), -1.0).argsort(1, descending=True).argsort(1)
-    return mask & (order < most[:, None])
+    return mask & (order < most)
 
 
 def _mean(values: Tensor, mask: Tensor) -> Tensor:

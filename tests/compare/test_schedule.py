@@ -58,10 +58,10 @@ def test_a_very_short_run_keeps_the_order_of_events() -> None:
         {"type": "CosineAnnealingLR", "T_max": 295, "begin": 5, "end": 300},
     ]
     warm_up, cosine = scale_schedulers(recipe, epochs=300, steps_per_epoch=782, steps=2)
-    assert (warm_up["begin"], warm_up["end"], cosine["begin"], cosine["end"]) == (0, 1, 1, 2)
+    assert (warm_up["begin"], warm_up["end"], cosine["begin"], cosine["end"]) == (0, 2, 1, 2)
 
 
-@pytest.mark.parametrize(("steps", "parts"), [(1, [(0, 1)]), (2, [(0, 1), (1, 2)]), (90, [(0, 2), (2, 3), (3, 90)])])
+@pytest.mark.parametrize(("steps", "parts"), [(1, [(0, 2)]), (2, [(0, 2), (1, 2)]), (90, [(0, 2), (2, 3), (3, 90)])])
 def test_parts_of_a_schedule_that_a_very_short_run_has_no_step_for_are_left_out(
     steps: int, parts: list[tuple[int, int]]
 ) -> None:
@@ -73,6 +73,16 @@ def test_parts_of_a_schedule_that_a_very_short_run_has_no_step_for_are_left_out(
     scaled = scale_schedulers(recipe, epochs=300, steps_per_epoch=782, steps=steps)
     assert [(part["begin"], part["end"]) for part in scaled] == parts
     assert learning_rates(scaled, steps)[0] == pytest.approx(0.1)  # mmengine takes them
+
+
+def test_a_warm_up_of_one_step_is_over_after_it() -> None:
+    recipe = [
+        {"type": "LinearLR", "start_factor": 0.2, "begin": 0, "end": 1},
+        {"type": "ExponentialLR", "gamma": 0.1 ** (1 / 9), "begin": 1, "end": 10},
+    ]
+    rates = learning_rates(scale_schedulers(recipe, epochs=10, steps_per_epoch=100, steps=10), 10)
+    assert rates[0] == pytest.approx(0.2) and rates[1] == pytest.approx(1)
+    assert rates[1:] == sorted(rates[1:], reverse=True) and 0.1 < rates[-1] < 0.2
 
 
 def test_what_cannot_be_scaled_is_refused() -> None:

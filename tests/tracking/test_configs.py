@@ -68,8 +68,12 @@ def test_the_trackers_settings_come_from_the_config() -> None:
         ("tracker=dict(search=247)", "model.tracker.search: expected 255, what the network is trained on, or more"),
         ("data_preprocessor=dict(search=0)", "model.data_preprocessor.search: expected 127 pixels and a multiple of 8"),
         (
+            "data_preprocessor=dict(shift=100)",
+            "model.data_preprocessor.search: 255 pixels, with shift=100 and scale=0.05, are more than the pairs",
+        ),
+        (
             "data_preprocessor=dict(search=415)",
-            "model.data_preprocessor.search: 415 pixels are more than the pairs show",
+            "model.data_preprocessor.search: 415 pixels, with shift=12 and scale=0.05, are more than the pairs",
         ),
         (
             "data_preprocessor=dict(search=287), tracker=dict(search=287)",
@@ -112,9 +116,9 @@ def test_siamfcs_recipe_is_that_of_its_reimplementation() -> None:
     assert 1e-2 * cfg.param_scheduler[0].gamma ** 50 == pytest.approx(1e-5)
 
 
-def test_siamrpns_recipe_warms_up_and_thaws_its_backbone() -> None:
+def test_siamrpns_recipe_is_pysots_from_fresh_weights() -> None:
     cfg = load_experiment("tracking", "siamrpnpp_r50_got10k").cfg
-    assert cfg.train_cfg.max_epochs == 20 and cfg.custom_hooks[0].until == 10
+    assert cfg.train_cfg.max_epochs == 20 and "paramwise_cfg" not in cfg.optim_wrapper
     assert cfg.train_dataloader.batch_size == 8 * 28 and cfg.train_dataloader.dataset.pairs == 600_000
     warm, cool = cfg.param_scheduler
     assert warm.start_factor * cfg.optim_wrapper.optimizer.lr == pytest.approx(1e-3)

@@ -15,7 +15,7 @@ from lwdna_core.errors import LwdnaError
 from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side
 from tasks.tracking.data import benchmark, stills, videos
 from tasks.tracking.model import PairPreprocessor, _blur_without_waiting, blur
-from tasks.tracking.pairs import PairSet
+from tasks.tracking.pairs import MARGIN, PairSet
 from tasks.tracking.same_files import same_file
 from tasks.tracking.sequences import Composed
 
@@ -59,6 +59,48 @@ def test_rough_cuts_hold_the_frame_around_the_target() -> None:
             # the target is in the middle, and the cut reaches beyond the search image
             assert np.abs(np.array([x - 1 + w / 2, y - 1 + h / 2]) - len(cut) / 2).max() <= 1.5
             assert len(cut) > float(context_side(torch.tensor([w, h]))) * SEARCH / EXEMPLAR * 1.5
+
+
+class Large:
+    """A grey frame with a lighter target, that may fill it."""
+
+    name, files = "large", ()
+
+    def __init__(self, box: tuple[float, float, float, float], side: int) -> None:
+        self.boxes, self.image = np.array([box]), np.full((side, side, 3), 100, np.uint8)
+        x, y, w, h = map(int, box)
+        self.image[y - 1 : y + h - 1, x - 1 : x + w - 1] = 200
+
+    def __len__(self) -> int:
+        return 1
+
+    def frame(self, index: int) -> np.ndarray:
+        return self.image
+
+
+def test_a_target_that_fills_a_large_frame_is_cut_no_finer_than_it_is_used() -> None:
+    ((cut, box), _) = PairSet([Large((201, 301, 800, 600), 1200)], 1).sample(0, 0, 0)  # type: ignore[list-item]
+    assert cut.shape == (round(2 * SEARCH * MARGIN),) * 2 + (3,)
+    rows, columns = np.nonzero(cut[:, :, 0] > 150)
+    found = [columns.min() + 1, rows.min() + 1, np.ptp(columns) + 1, np.ptp(rows) + 1]
+    assert found == pytest.approx(box, abs=1)
+    reach = float(context_side(torch.tensor([800.0, 600]))) * SEARCH / EXEMPLAR * MARGIN
+    assert box[2] / len(cut) == pytest.approx(800 / reach, rel=0.01)
+
+
+def test_smaller_cuts_of_a_batch_have_their_own_colour_around_them() -> None:
+    plain = [Large((w, w, w, w), 4 * w) for w in (30, 90)]
+    for sequence in plain:
+        sequence.image[:] = 200
+    batch = next(iter(PairSet(plain, 16).loader(16, "cpu", seed=0)))  # type: ignore[arg-type]
+    prepared = PairPreprocessor(shift=64, scale=0.18, colour=0, blur=0)(batch, training=True)
+    assert prepared["search"].min() > 199 and prepared["search"].max() < 201
+
+
+def test_a_pair_that_is_alone_is_no_negative_one() -> None:
+    preprocessor = PairPreprocessor(negative=1.0, colour=0, blur=0)
+    positive = [preprocessor(next(iter(pairs(n).loader(n, "cpu", seed=0))), True)["positive"] for n in (1, 4)]
+    assert positive[0].all() and not positive[1].any()
 
 
 def test_the_two_frames_are_near_each_other() -> None:

@@ -194,8 +194,36 @@ def test_siamrpns_loss_falls_with_the_right_answer() -> None:
     offsets = offsets.T.reshape(1, 20, 25, 25)
     assert siamrpn.loss(Given((scores, offsets)), batch) < 1e-5
     assert siamrpn.loss(Given((0 * scores, offsets)), batch).item() == pytest.approx(np.log(2))
-    negative = {**batch, "positive": torch.tensor([False])}
-    assert siamrpn.loss(Given((scores, offsets)), negative) > 0.2  # the target's anchors are background now
+
+
+def test_another_pairs_target_is_background_for_siamrpn() -> None:
+    """As pysot labels negative pairs: among the anchors at the 7 x 7 cells around the target that is there."""
+    box, places = torch.tensor([[8.0, -16.0, 70.0, 60.0]]), siamrpn.anchors(25, torch.device("cpu"))
+    batch = {"exemplar": torch.zeros(1), "search": torch.zeros(1), "boxes": box, "positive": torch.tensor([False])}
+    near = ((places[:, :2] - box[:, :2]).abs() < 3.5 * siamrpn.STRIDE).all(1)
+    assert near.sum() == 5 * 7 * 7
+    for fooled, expected in ((near, 20), (~near, 0)):
+        scores = torch.stack([torch.where(fooled, -20.0, 20.0), torch.where(fooled, 20.0, -20.0)]).view(1, 10, 25, 25)
+        assert siamrpn.loss(Given((scores, torch.ones(1, 20, 25, 25))), batch).item() == pytest.approx(
+            expected, abs=1e-5
+        )
+
+
+def test_halves_of_a_batch_have_the_box_loss_of_the_whole() -> None:
+    torch.manual_seed(0)
+    boxes = torch.tensor([[0.0, 0, 70, 60], [9, 3, 64, 64], [-20, 8, 90, 50], [30, 30, 64, 40]])
+    whole = {
+        "boxes": boxes,
+        "positive": torch.tensor([True, True, True, False]),
+        **dict.fromkeys(("exemplar", "search")),
+    }
+    scores, offsets = torch.zeros(4, 10, 25, 25), torch.randn(4, 20, 25, 25)
+
+    def of(part: slice) -> float:
+        batch = {key: value if value is None else value[part] for key, value in whole.items()}
+        return float(siamrpn.loss(Given((scores[part], offsets[part])), batch)) - np.log(2)  # undecided everywhere
+
+    assert (of(slice(2)) + of(slice(2, 4))) / 2 == pytest.approx(of(slice(4)), rel=1e-5)
 
 
 def test_composed_boxes_are_exact() -> None:

@@ -124,14 +124,13 @@ class SiamRPN(nn.Module):
         self.init_weights()
 
     def init_weights(self) -> None:
-        """Weights from N(0, 2 / fan-out), biases 0, normalisation and the weights of the stages 1."""
+        """Of the backbone N(0, 2 / fan-out), elsewhere as torch has it; the weights of the stages 1 (as pysot)."""
         for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+                module.reset_parameters()
+        for module in self.backbone.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.BatchNorm2d):
-                module.reset_parameters()
         nn.init.ones_(self.score_weights)
         nn.init.ones_(self.box_weights)
 
