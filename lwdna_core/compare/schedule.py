@@ -66,9 +66,9 @@ def scale_schedulers(schedulers: Any, epochs: int, steps_per_epoch: int, steps: 
         scheduler.pop("convert_to_iter_based", None)
         scheduler["by_epoch"] = False
         # A part of the schedule that is over before it begins, or begins after the run, has nothing to say.
-        begin, end = scheduler.get("begin", 0), scheduler.get("end", steps)
-        if begin < min(steps, end):
-            if str(scheduler["type"]).startswith("Linear") and end - begin == 1:
+        begin = scheduler.get("begin", 0)
+        if begin < min(steps, scheduler.get("end", steps)):
+            if str(scheduler["type"]).startswith("Linear") and scheduler.get("end") == begin + 1:
                 scheduler["end"] += 1  # it would keep its first factor for good: its last one comes with its last step
             scaled.append(scheduler)
     return scaled

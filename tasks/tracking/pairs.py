@@ -111,7 +111,7 @@ def _rough_cut(sequence: Frames, index: int) -> tuple[np.ndarray, np.ndarray]:
     half = int(np.ceil(float(context_side(torch.tensor([w, h]))) * SEARCH / EXEMPLAR * MARGIN / 2))
     left, top = int(x) - half, int(y) - half
     cut: np.ndarray = np.empty((2 * half, 2 * half, 3), np.uint8)
-    cut[:] = frame[::4, ::4].mean((0, 1)).round()
+    cut[:] = _mean_colour(frame)
     rows = slice(max(0, top), min(frame.shape[0], top + 2 * half))
     columns = slice(max(0, left), min(frame.shape[1], left + 2 * half))
     cut[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = frame[rows, columns]
@@ -121,6 +121,12 @@ def _rough_cut(sequence: Frames, index: int) -> tuple[np.ndarray, np.ndarray]:
         cut = np.asarray(cv2.resize(cut, (_MOST, _MOST), interpolation=cv2.INTER_AREA), np.uint8)
         box = np.concatenate([(box[:2] - 0.5) * factor + 0.5, box[2:] * factor])  # pixel 1 begins at 0.5
     return cut, box
+
+
+def _mean_colour(image: np.ndarray) -> np.ndarray:
+    """(3,), of every fourth pixel."""
+    mean: np.ndarray = image[::4, ::4].mean((0, 1)).round()
+    return mean
 
 
 class PairLoader:
@@ -171,7 +177,7 @@ class PairLoader:
             frames = np.empty((len(cuts), size, size, 3), np.uint8)
             for into, cut in zip(frames, cuts, strict=True):
                 if len(cut) < size:
-                    into[:] = cut[::4, ::4].mean((0, 1)).round()
+                    into[:] = _mean_colour(cut)
                 into[: len(cut), : len(cut)] = cut
             batch[name] = torch.from_numpy(frames).to(self.device, non_blocking=True).permute(0, 3, 1, 2)
             boxes = torch.from_numpy(np.stack([pair[side][1] for pair in pairs]))

@@ -73,8 +73,8 @@ def loss(network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     positive = batch["positive"][:, None]
     near = ((batch["boxes"][:, None, :2] - places[:, :2]).abs() <= NEAR).all(-1)
     target = _some((overlap > POSITIVE) & positive, MOST_POSITIVE)
-    away, distractor = _some((overlap < NEGATIVE) & positive, MOST_BACKGROUND), _some(near & ~positive, MOST_DISTRACTOR)
-    background = away | distractor
+    most = torch.where(positive, MOST_BACKGROUND, MOST_DISTRACTOR)
+    background = _some(torch.where(positive, overlap < NEGATIVE, near), most)
     classes = -(_mean(logs[:, 1], target) + _mean(logs[:, 0], background)) / 2
     wanted = torch.cat(
         [
@@ -88,8 +88,8 @@ def loss(network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     return classes + BOX_WEIGHT * of_images.mean()
 
 
-def _some(mask: Tensor, most: int) -> Tensor:
-    """At most `most` of the true entries in every row of `mask`, chosen at random."""
+def _some(mask: Tensor, most: Tensor | int) -> Tensor:
+    """At most `most`, of all rows or (N, 1), of the true entries in every row of `mask`, chosen at random."""
     order = torch.where(mask, draw(*mask.shape, device=mask.device), -1.0).argsort(1, descending=True).argsort(1)
     return mask & (order < most)
 

@@ -85,6 +85,11 @@ def test_a_warm_up_of_one_step_is_over_after_it() -> None:
     assert rates[1:] == sorted(rates[1:], reverse=True) and 0.1 < rates[-1] < 0.2
 
 
+def test_a_linear_part_without_an_end_stays_without_one() -> None:
+    (scaled,) = scale_schedulers([{"type": "LinearLR", "start_factor": 0.2}], epochs=10, steps_per_epoch=100, steps=1)
+    assert "end" not in scaled and learning_rates([scaled], 1) == pytest.approx([0.2])
+
+
 def test_what_cannot_be_scaled_is_refused() -> None:
     with pytest.raises(LwdnaError, match="ReduceOnPlateauLR"):
         scale_schedulers({"type": "ReduceOnPlateauLR", "monitor": "loss"}, epochs=10, steps_per_epoch=10, steps=5)
