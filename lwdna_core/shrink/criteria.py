@@ -19,7 +19,7 @@ from lwdna_core.shrink.saliency import (
     Settings,
     backward,
     by_group,
-    checked,
+    computed,
     gradient,
     reached,
     unread,
@@ -82,7 +82,7 @@ def _train(
         if count and not last_step:
             step()
         optimizer.zero_grad()
-        checked(loss(network, batch), batch, count).backward()
+        computed(loss, network, batch, count).backward()
         count += 1
         if last_step:
             step()

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lwdna_core.errors import LwdnaError
 from lwdna_core.shrink.errors import LossError
 from lwdna_core.shrink.graph import ChannelGraph
 from lwdna_core.shrink.hypernet import Latents, Side, redraw
@@ -103,12 +104,12 @@ def backward(network: nn.Module, batches: Iterable[Any], loss: Loss) -> int:
     """Average the gradient of the loss over batches into `.grad`; returns their number.
 
     Raises:
-        LossError: if there is no batch, or the loss is no scalar, not finite, or has no gradient.
+        LossError: if there is no batch, or the loss fails, is no scalar, not finite, or has no gradient.
     """
     network.zero_grad(set_to_none=True)
     count = 0
     for batch in batches:
-        checked(loss(network, batch), batch, count).backward()
+        computed(loss, network, batch, count).backward()
         count += 1
     if not count:
         raise LossError("no batches: the score needs at least one")
@@ -120,8 +121,14 @@ def backward(network: nn.Module, batches: Iterable[Any], loss: Loss) -> int:
     return count
 
 
-def checked(value: Any, batch: Any, index: int) -> Tensor:
-    """The loss on a batch, if it is one; the errors are those of `backward`."""
+def computed(loss: Loss, network: nn.Module, batch: Any, index: int) -> Tensor:
+    """The loss on a batch; the errors are those of `backward`."""
+    try:
+        value = loss(network, batch)
+    except (LwdnaError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # of a network that does not fit the batch, for one
+        raise LossError(f"the loss fails on batch {index}: {type(error).__name__}: {error}") from error
     if not isinstance(value, Tensor) or value.numel() != 1:
         what = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         raise LossError(f"the loss must be one number in a tensor, got {what} on batch {index}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lwdna_core.shrink.budget import bounds, check_budget, check_patterns, fit, matching
+from lwdna_core.shrink.budget import bounds, check_budget, fit, matching
 from lwdna_core.shrink.channels import ChannelConfig, GroupWidths, SearchCost, Totals, shapes_of
 from lwdna_core.shrink.criteria import CRITERIA
-from lwdna_core.shrink.errors import BudgetError, LossError, TraceError
+from lwdna_core.shrink.errors import LossError, TraceError
 from lwdna_core.shrink.forward import Inputs
 from lwdna_core.shrink.graph import ChannelGraph, FrozenGroup
 from lwdna_core.shrink.hypernet import plain
 from lwdna_core.shrink.proof import trace
 from lwdna_core.shrink.resize import resize
 from lwdna_core.shrink.saliency import Loss, Scores, Settings
+from lwdna_core.shrink.settings import check_settings, one_budget
 
 APART = 1_000_003
 """Between the seeds of a search's rounds: no other search's are near."""
@@ -34,7 +34,7 @@ def find(
     batches: Iterable[Any],
     loss: Loss,
     *,
-    macs: float = 0.9,
+    macs: float | None = None,
     params: float | None = None,
     width: float = 2.0,
     criterion: str = "gradient",
@@ -58,7 +58,7 @@ def find(
         example_inputs: a tensor, a tuple of positional inputs, or a dict of keyword inputs; MACs are counted on it.
         batches: a few mini-batches, opaque to the engine (two in the paper); the score is averaged over them.
         loss: `loss(network, batch)` returns the training loss, a scalar; the network is the widened one, in train mode.
-        macs: budget relative to the baseline's MACs.
+        macs: budget relative to the baseline's MACs; 0.9 where neither budget is given.
         params: budget relative to the baseline's parameters, instead of MACs.
         width: widening factor.
         criterion: "gradient" (the paper's), or another of `criteria.CRITERIA`.
@@ -83,7 +83,8 @@ def find(
         The configuration; `apply` it to a fresh baseline. The same seed gives the same one on the same device.
 
     Raises:
-        TraceError, BudgetError, LossError: see `trace`, `budget.check_budget` and `saliency.backward`.
+        TraceError, BudgetError, LossError: see `trace`, `settings.check_settings`, `budget.check_budget`, and
+            `saliency.backward`.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.ReLU(), nn.Conv2d(16, 3, 3))
@@ -93,17 +94,17 @@ def find(
         True
         >>> y = config.apply(net)(x)
     """
-    _check(criterion, floor=floor, classifier_floor=classifier_floor, embedding=embedding, align=align, width=width,
-           min_channels=min_channels, rounds=rounds,
-           **({"macs": macs} if params is None else {"params": params}))  # fmt: skip
+    cost, budget = one_budget(macs, params)
+    given = {"criterion": criterion, cost: budget, "width": width, "floor": floor, "classifier_floor": classifier_floor,
+             "min_channels": min_channels, "align": align, "embedding": embedding, "rounds": rounds, "freeze": freeze,
+             "floors": floors, "ceilings": ceilings}  # fmt: skip
+    check_settings(given)
     started = time.perf_counter()
     batches = batches if rounds == 1 else list(batches)
     devices = {p.device for p in network.parameters() if p.device.type == "cuda"}
     with torch.random.fork_rng(devices=[d.index or 0 for d in devices]):
         baseline = trace(network, example_inputs)
-        for option, patterns in (("freeze", freeze), ("floors", floors or {}), ("ceilings", ceilings or {})):
-            check_patterns(baseline.widths, patterns, option)
-        cost, budget = ("macs", macs) if params is None else ("params", params)
+        check_settings(given, baseline.widths)
         reference = baseline.macs() if cost == "macs" else baseline.params()
         found, seen, spent = dict(baseline.widths), 0, 0
         for number in range(int(rounds)):
@@ -213,19 +214,3 @@ def _macs(counter: FlopCounterMode) -> int:
     backward = flops.pop(torch.ops.aten.convolution_backward, 0)
     forward = sum(n for op, n in flops.items() if op in (torch.ops.aten.convolution, torch.ops.aten._convolution))
     return (sum(flops.values()) + (2 * forward if backward else 0)) // 2
-
-
-def _check(criterion: str, **numbers: float) -> None:
-    """Raise BudgetError for settings that are wrong whatever the network."""
-    if criterion not in CRITERIA:
-        raise BudgetError(f"no criterion {criterion!r}; there are {', '.join(CRITERIA)}")
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise BudgetError(f"{name} must be a number, got {value!r}")
-    for name in ("floor", "classifier_floor"):
-        if not 0 <= numbers[name] <= 1:
-            raise BudgetError(f"{name} is a share of the widened channels, between 0 and 1; got {numbers[name]:g}")
-    for name in ("embedding", "align", "width", "min_channels", "rounds"):
-        if not 1 <= numbers[name] < float("inf") or (name != "width" and numbers[name] != int(numbers[name])):
-            kind = "number" if name == "width" else "whole number"
-            raise BudgetError(f"{name} must be a {kind} of at least 1; got {numbers[name]:g}")

@@ -168,6 +168,7 @@ def test_a_compiled_wrapper_is_named() -> None:
         ({"macs": float("nan")}, ["nan"]),
         ({"macs": 50.0}, ["50", "widened"]),
         ({"params": 0}, ["0"]),
+        ({"macs": 0.9, "params": 0.8}, ["macs=0.9", "params=0.8", "not both"]),
         ({"params": 50.0}, ["50", "widened"]),
         ({"width": 0.0}, ["width"]),
         ({"width": -1.0}, ["width"]),
@@ -310,6 +311,11 @@ def test_networks_that_show_nothing_of_their_channels() -> None:
         trace(lazy, x)
     lazy(x)
     assert trace(lazy, x).widths == {"0": 8, "1": 4}
+
+
+def test_a_loss_that_fails_is_named() -> None:
+    with pytest.raises(LossError, match=r"the loss fails on batch 0: KeyError: 'targets'"):
+        find(Chain(), X, [{"images": X}], lambda network, batch: cross_entropy(network, batch["targets"]))  # type: ignore
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
