@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import hashlib
 import importlib
+import inspect
 import pkgutil
 import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +51,21 @@ def build_network(name: str, **kwargs: Any) -> nn.Module:
             f"network {name!r}: expected a torch.nn.Module, its factory returned {type(network).__name__}"
         )
     return network
+
+
+def structure(network: nn.Module) -> dict[str, Any]:
+    """What tells a network from another one under the same name: its parameters' number, and a hash of its modules.
+
+    The hash is of what `repr` shows and of the code of the modules' classes but for torch's, without its comments.
+    """
+    parts = [re.sub(r" at 0x[0-9a-f]+", "", repr(network))]  # of functions
+    classes = {base for module in network.modules() for base in type(module).__mro__}
+    for cls in sorted(classes, key=lambda cls: f"{cls.__module__}.{cls.__qualname__}"):
+        if cls.__module__.partition(".")[0] not in ("builtins", "torch", "typing"):
+            with contextlib.suppress(OSError, TypeError, SyntaxError):  # there is no source of it
+                parts.append(ast.dump(ast.parse(textwrap.dedent(inspect.getsource(cls)))))
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return {"params": sum(parameter.numel() for parameter in network.parameters()), "modules": digest}
 
 
 def _factory(name: str) -> Callable[..., Any]:

@@ -11,7 +11,8 @@ from lwdna_core.errors import LwdnaError
 
 DESCRIPTION = """\
 Put the finished runs below WORK_DIR side by side again: comparison.json, and
-report.html, one file that opens offline, for every comparison there; or, by
+report.html, one file that opens offline, for every comparison there, and
+fractions.html where several sizes of the training set were compared; or, by
 --format, the table that a paper would print. WORK_DIR is the folder of a
 comparison (work_dirs/CONFIG) or any folder above.
 
@@ -44,25 +45,35 @@ def run(args: argparse.Namespace) -> int:
     if args.out and not args.out.parent.is_dir():
         raise LwdnaError(f"--out {args.out}: there is no folder {args.out.parent}")
 
-    from lwdna_core.compare.report import comparison_folders, is_study, render, update_comparison, write_report
+    from lwdna_core.compare import report
 
-    folders = comparison_folders(args.work_dir)
-    if args.format == "html" and args.out and len(folders) > 1:
+    folders, studies = report.comparison_folders(args.work_dir), report.study_folders(args.work_dir)
+    if args.format == "html" and args.out and len(folders + studies) > 1:
         names = ", ".join(map(str, folders))
         raise LwdnaError(f"--out {args.out}: a page shows one comparison, and {args.work_dir} holds several: {names}")
+    sound = []
     for folder in folders:
-        if not is_study(folder):
-            update_comparison(folder)
+        try:
+            report.update_comparison(folder)
+        except LwdnaError as error:  # the others are none the worse
+            if len(folders) == 1:
+                raise
+            print(f"lwdna: error: {error}", file=sys.stderr)
+        else:
+            sound.append(folder)
+    status = 0 if sound == folders else 1
     if args.format == "html":
-        for folder in folders:
-            print(write_report(folder, out=args.out, measure=not args.no_latency))
-        return 0
-    text = render(folders, args.format)
+        for folder in sound:
+            print(report.write_report(folder, out=args.out, measure=not args.no_latency))
+        for folder in studies:
+            print(report.write_study(folder))
+        return status
+    text = report.render(sound, args.format) if sound else ""
     if args.out is None:
         sys.stdout.write(text)
-        return 0
+        return status
     aside = args.out.with_name(f".{args.out.name}.{os.getpid()}")
     aside.write_text(text, encoding="utf-8")
     os.replace(aside, args.out)
     print(args.out)
-    return 0
+    return status

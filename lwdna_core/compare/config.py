@@ -13,16 +13,10 @@ from typing import Any
 from mmengine.config import Config, ConfigDict, DictAction
 
 from lwdna_core.compare.arms import ARMS, Arm, searched
+from lwdna_core.compare.settings import check_arm, check_kinds, one_budget
 from lwdna_core.compare.task import Task, find_task, resolve, unknown
 from lwdna_core.errors import LwdnaError
 
-_SHRINK: dict[str, type | tuple[type, ...]] = {
-    "macs": (int, float), "params": (int, float, type(None)), "width": (int, float), "criterion": str,
-    "floor": (int, float), "classifier_floor": (int, float), "floors": dict, "ceilings": dict, "min_channels": int,
-    "align": int, "freeze": (list, tuple), "classifier": bool, "embedding": int, "rounds": int,
-    "batches": int, "batch_size": int,
-}  # fmt: skip
-"""What `experiment.shrink` may hold: arguments of `lwdna_core.shrink.find`, the number of batches and their size."""
 _EXPERIMENT = ("network", "options", "input", "init", "shrink", "arms", "seeds")
 _LOADER = ("dataset", "batch_size", "num_workers")
 _MAY_BE_NEW = ("train_dataloader.num_workers", "val_dataloader.num_workers", "sync_bn", "env_cfg.cudnn_benchmark")
@@ -153,9 +147,7 @@ def load_experiment(
     for key in settings:
         if key not in _EXPERIMENT:
             raise unknown(f"key of experiment in {path}:", key, _EXPERIMENT)
-    shrink = {"batches": 2, **_check_shrink(path, "experiment.shrink", settings.shrink)}
-    if shrink.get("params") is not None:
-        shrink.pop("macs", None)  # one budget: that of parameters comes first
+    shrink = one_budget({"batches": 2, **check_kinds(path, "experiment.shrink", settings.shrink)}, options)
     network_options = settings.get("options", {})
     sound = isinstance(network_options, dict) or network_options is None
     _expect(path, "experiment.options", sound, "a dict", network_options)
@@ -168,8 +160,9 @@ def load_experiment(
     _expect(path, "experiment.arms", sound, "a list of names, or dicts of a name and shrink settings", settings.arms)
     for arm in settings.arms:
         if isinstance(arm, dict):
-            own = {key: value for key, value in arm.items() if key != "name"}
-            known[arm.get("name", "")] = searched(arm.get("name", ""), _check_shrink(path, "experiment.arms", own))
+            name, own = arm.get("name", ""), {key: value for key, value in arm.items() if key != "name"}
+            check_arm(path, name, own)
+            known[name] = searched(name, check_kinds(path, "experiment.arms", own))
         arms.append(arm if isinstance(arm, str) else arm["name"])
     return Experiment(
         task=plug,
@@ -209,19 +202,6 @@ def check_arms(arms: Sequence[str], known: Mapping[str, Arm]) -> tuple[str, ...]
     if not arms:
         raise LwdnaError(f"no arms to compare; there are: {', '.join(known)}")
     return tuple(dict.fromkeys(arms))
-
-
-def _check_shrink(path: Path, where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    _expect(path, where, isinstance(settings, Mapping), "a dict", settings)
-    for key, value in settings.items():
-        if key not in _SHRINK:
-            raise unknown(f"key of {where} in {path}:", key, _SHRINK)
-        if not isinstance(value, _SHRINK[key]) or (isinstance(value, bool) and _SHRINK[key] is not bool):
-            raise LwdnaError(f"{path}: {where}.{key} cannot be {value!r}")
-    for key in ("batches", "batch_size"):
-        if key in settings:
-            _expect(path, f"{where}.{key}", _positive(settings[key]), "a positive int", settings[key])
-    return settings.to_dict() if isinstance(settings, ConfigDict) else dict(settings)
 
 
 def _inputs(path: Path, value: Any) -> tuple[tuple[int, ...], ...]:

@@ -29,6 +29,7 @@ from lwdna_core.compare.search import check_searches, choose_channels, source
 from lwdna_core.compare.sharing import check_shares
 from lwdna_core.compare.summary import print_comparison
 from lwdna_core.compare.task import Task
+from lwdna_core.compare.trial import check_searches_asked, check_step
 from lwdna_core.compare.workers import Workers, cores
 from lwdna_core.errors import LwdnaError
 
@@ -95,13 +96,15 @@ def check_request(request: Request) -> tuple[Experiment, dict[str, Any]]:
     if check := getattr(MODELS.get(experiment.cfg.model.type), "check", None):
         check(experiment)  # what only its class knows: or it would be found after the search
     hashed = protocol(experiment)
-    make_grid(request, experiment, fingerprint(hashed))
+    grid = make_grid(request, experiment, fingerprint(hashed))
+    check_searches_asked(experiment, list(dict.fromkeys(run.arm for run in grid)))
     check_shares(training_loader(experiment, 0, "cpu"))
     if experiment.cfg.get("sync_bn") and get_world_size() > 1 and not request.device.startswith("cuda"):
         raise LwdnaError(f"sync_bn: torch's works on GPUs alone, not on {request.device}")
     if steps := request.recipe.max_steps:  # or a schedule that cannot be scaled would be found after the search
         scale_schedulers(experiment.cfg.get("param_scheduler"), experiment.cfg.train_cfg.max_epochs, 1, steps)
     _check_folder(comparison_folder(request, experiment), experiment, hashed, request.resume)
+    check_step(experiment)
     return experiment, hashed
 
 
@@ -221,15 +224,15 @@ def _compare(folder: Path, task: Task, console: Console) -> None:
     if not path.exists() or read_json(path) != comparison:
         write_json(path, comparison)
     print_comparison(comparison, results, console)
-    show_report(folder, console)
-
-
-def show_report(folder: Path, console: Console) -> None:
-    """Write the report of a comparison, or of several sizes of the training set, and print where it is."""
     from lwdna_core.compare.report import write_report
 
+    show_report(lambda: write_report(folder), console)
+
+
+def show_report(write: Callable[[], Path], console: Console) -> None:
+    """Write a report and print where it is."""
     try:
-        path = write_report(folder)
+        path = write()
     except Exception as error:  # a task's pictures are its own code; the results are there whatever they do
         console.print(f"no report: {type(error).__name__}: {error}", markup=False, highlight=False, soft_wrap=True)
     else:

@@ -37,7 +37,9 @@ def run_fractions(request: Request, fractions: Sequence[float], console: Console
         content = {"format": FORMAT, "task": request.task, "experiment": experiment.name}
         by_size = {size: found[size] for size in sorted(found, key=float)}
         write_json(folder / "fractions.json", {**content, "fractions": by_size})
-        show_report(folder, console)
+        from lwdna_core.compare.report import write_study
+
+        show_report(lambda: write_study(folder), console)
     return failed
 
 

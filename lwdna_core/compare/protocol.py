@@ -10,6 +10,8 @@ from typing import Any
 from lwdna_core.compare.config import Experiment
 from lwdna_core.compare.task import resolve
 from lwdna_core.data.dataset import DataSet
+from lwdna_core.errors import LwdnaError
+from lwdna_core.networks import build_network, structure
 
 # Where a run happens and what is written about it: no part of the protocol.
 _OUTSIDE = (
@@ -21,7 +23,7 @@ _OUTSIDE_EXPERIMENT = ("arms", "seeds", "shrink")
 
 
 def protocol(experiment: Experiment) -> dict[str, Any]:
-    """Everything that decides a run's numbers except channels, seed and machine: the config, the length, the data.
+    """Everything that decides a run's numbers except channels, seed and machine: config, length, data, the network.
 
     Loads the data (their contents are hashed). The result survives JSON unchanged. A training set that has a method
     `check_disjoint(tested)` may raise LwdnaError where it shares samples with what is tested.
@@ -35,7 +37,17 @@ def protocol(experiment: Experiment) -> dict[str, Any]:
     stripped = {"config": _strip(config), "max_steps": experiment.max_steps, "data": data}
     if experiment.train_fraction is not None:
         stripped["train_fraction"] = experiment.train_fraction
+    if ":" in experiment.network:  # code of the user's, or of a package with versions of its own
+        stripped["network"] = _structure(experiment)
     return json.loads(json.dumps(stripped))  # type: ignore[no-any-return]
+
+
+def _structure(experiment: Experiment) -> dict[str, Any]:
+    """Of the experiment's network. Raises LwdnaError where its factory makes another one each time."""
+    first, second = (structure(build_network(experiment.network, **experiment.options)) for _ in range(2))
+    if first != second:
+        raise LwdnaError(f"does {experiment.network} build the same network every time? {first}, then {second}")
+    return first
 
 
 def load_set(experiment: Experiment, loader: str) -> DataSet:

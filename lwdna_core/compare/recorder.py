@@ -11,6 +11,8 @@ from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 
 from lwdna_core.compare.progress import Line
+from lwdna_core.compare.task import Task
+from lwdna_core.errors import LwdnaError
 
 
 class Recorder(Hook):  # type: ignore[misc]
@@ -20,6 +22,7 @@ class Recorder(Hook):  # type: ignore[misc]
         line: where progress is shown.
         owner: which run this is (protocol, arm, seed); a checkpoint of another one is foreign.
         where: what runs it now: `environment` and `commit`.
+        task: whose metrics are expected.
 
     Attributes:
         curve: an entry an epoch: step, learning rate, mean training loss, and the metrics where it was validated.
@@ -31,7 +34,7 @@ class Recorder(Hook):  # type: ignore[misc]
 
     priority = "LOW"
 
-    def __init__(self, line: Line, owner: Sequence[str], where: dict[str, Any]) -> None:
+    def __init__(self, line: Line, owner: Sequence[str], where: dict[str, Any], task: Task) -> None:
         self.curve: list[dict[str, float]] = []
         self.items: dict[str, dict[str, float]] = {}
         self.seconds = 0.0
@@ -39,6 +42,7 @@ class Recorder(Hook):  # type: ignore[misc]
         self.owner = list(owner)
         self._line = line
         self._where = where
+        self._task = task
 
     def before_train(self, runner: Any) -> None:
         if not self.sittings or {**self.sittings[-1], **self._where} != self.sittings[-1]:
@@ -69,6 +73,11 @@ class Recorder(Hook):  # type: ignore[misc]
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         values = {name: float(value) for name, value in (metrics or {}).items()}
+        if not any(map(self._task.metric, values)):  # the run could stand in no table
+            raise LwdnaError(
+                f"val_evaluator gives {', '.join(values) or 'nothing'}, none of {self._task.name}'s metrics: "
+                f"{', '.join(self._task.metrics)}"
+            )
         self.items = {}
         for metric in runner.val_loop.evaluator.metrics:
             self.items |= getattr(metric, "items", {})

@@ -73,12 +73,14 @@ def train(run: Run, line: Line) -> dict[str, Any]:
     experiment = load_experiment(run.task, **asdict(run.recipe))
     hashed = protocol(experiment)
     if run.fingerprint != fingerprint(hashed):
-        raise LwdnaError(f"{run.recipe.config}: the config or its data changed while the comparison was running")
+        raise LwdnaError(
+            f"{run.recipe.config}: config, data or {experiment.network} changed while the comparison was running"
+        )
     channels = ChannelConfig.load(run.folder / "channels.json")
     network = build_arm(experiment, channels, run)
     loader = training_loader(experiment, run.seed, run.device)
     where = {"environment": environment(run.device), "commit": commit()}
-    recorder = Recorder(line, (run.fingerprint, run.arm, str(run.seed)), where)
+    recorder = Recorder(line, (run.fingerprint, run.arm, str(run.seed)), where, experiment.task)
     on_gpu = run.device.startswith("cuda")
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(run.device)

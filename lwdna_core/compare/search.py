@@ -22,12 +22,12 @@ from lwdna_core.compare.controls import control, widened
 from lwdna_core.compare.progress import Display
 from lwdna_core.compare.randomness import NETWORK, STEP, reseed
 from lwdna_core.compare.runner import START, Run, training_loader
+from lwdna_core.compare.settings import DATA, of_arm
 from lwdna_core.compare.task import resolve, tasks, unknown
 from lwdna_core.errors import LwdnaError
 from lwdna_core.networks import build_network
 from lwdna_core.shrink import ChannelConfig, describe, find
-
-_DATA = ("batches", "batch_size")  # the shrink settings that are not arguments of `find`
+from lwdna_core.shrink.settings import BUDGET
 
 
 class SearchMaterial(NamedTuple):
@@ -137,7 +137,7 @@ def search(experiment: Experiment, arm: str, seed: int, folder: Path, device: st
     if path.exists():
         return check_search(path, settings)
     line = display.begin(f"{experiment.name} seed {seed} search" + f" for {arm}" * (arm != LWDNA))
-    data = {key: settings.pop(key) for key in _DATA if key in settings}
+    data = {key: settings.pop(key) for key in DATA if key in settings}
     home.mkdir(parents=True, exist_ok=True)
 
     def keep(network: nn.Module) -> None:
@@ -170,13 +170,7 @@ def source(experiment: Experiment, run: Run) -> Path | None:
 
 def shrink_settings(experiment: Experiment, arm: str) -> dict[str, Any]:
     """What the search of an arm is asked for: the config's settings and the arm's own, one budget among them."""
-    own = experiment.known_arms[arm].shrink or {}
-    settings = {**experiment.shrink, **own}
-    if own.get("macs") is not None:
-        settings.pop("params", None)
-    elif settings.get("params") is not None:
-        settings.pop("macs", None)
-    return settings
+    return of_arm(experiment.shrink, experiment.known_arms[arm].shrink or {})
 
 
 def _search_folder(folder: Path, arm: str) -> Path:
@@ -200,9 +194,9 @@ def check_search(path: Path, shrink: Mapping[str, Any]) -> ChannelConfig:
         if p.default is not p.empty and k not in ("macs", "params")
     }
     stored = {**defaults, **found.settings}  # some are stored only where they differ
-    wanted = {**dict.fromkeys(_DATA), **defaults, **shrink}
+    wanted = {**dict.fromkeys(DATA), **defaults, **shrink}
     if wanted.get("macs") is None and wanted.get("params") is None:
-        wanted["macs"] = signature(find).parameters["macs"].default
+        wanted["macs"] = BUDGET
     for key, value in wanted.items():
         if _plain(stored.get(key)) != _plain(value):
             raise LwdnaError(

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from lwdna_core.compare.arms import BASELINE
-from lwdna_core.compare.wording import amount, difference_sentence, search_sentence, share, spread
+from lwdna_core.compare.wording import amount, difference_sentence, search_sentence, share, spread, title
 
 
 def print_comparison(comparison: dict[str, Any], results: Sequence[dict[str, Any]], console: Console) -> None:
     """Print the content of `comparison.json`; `results` add what the searches cost."""
     arms, metrics = comparison["arms"], comparison["metrics"]
-    table = Table(title=f"{comparison['task']}: {comparison['experiment']}", title_justify="left")
+    table = Table(title=f"{comparison['task']}: {title(comparison)}", title_justify="left")
     table.add_column("arm")
     for name, metric in metrics.items():
         table.add_column(f"{name} ({metric['unit']})" if metric["unit"] else name, justify="right")

@@ -71,6 +71,12 @@ def plural(count: int, noun: str, ending: str = "s") -> str:
     return f"{count} {noun}{ending * (count != 1)}"
 
 
+def title(comparison: dict[str, Any]) -> str:
+    """What a comparison is called: its experiment and, where it is not all, the share of the training set."""
+    part = comparison["train_fraction"]
+    return f"{comparison['experiment']}" + (f", {100 * part:g} % of the training set" if part is not None else "")
+
+
 def cost(pair: dict[str, Any]) -> str:
     """What a pair with a difference costs, in words: "at lower MACs (90.0 %) and more parameters (105.0 %)"."""
     macs, params = (pair["cost"][key] for key in ("macs", "params"))

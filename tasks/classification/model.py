@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor, BaseModel
+from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from lwdna_core.compare.config import Experiment
@@ -135,6 +137,18 @@ def _kornia(type: str, **options: Any) -> nn.Module:
         raise LwdnaError(f"data_preprocessor.colour: kornia.augmentation.{type}: {error}") from error
 
 
+def _shapes(experiment: Experiment) -> dict[str, list[int]]:
+    """By loader, the shape of an image as the preprocessor leaves it; of validation's, where that is another one."""
+    preprocessor = MODELS.build(experiment.cfg.model.data_preprocessor)
+    shapes: dict[str, list[int]] = {}
+    for loader, training in (("train_dataloader", True), ("val_dataloader", False)):
+        (batch,) = islice(load_set(experiment, loader).loader(1, "cpu"), 1)
+        shape = list(preprocessor(batch, training)["inputs"].shape[1:])
+        if shape not in shapes.values():
+            shapes[loader] = shape
+    return shapes
+
+
 class ImageClassifier(BaseModel):  # type: ignore[misc]
     """The wrapper around a network (N, 3, H, W) -> (N, classes) that mmengine's loops call."""
 
@@ -144,10 +158,23 @@ class ImageClassifier(BaseModel):  # type: ignore[misc]
 
     @staticmethod
     def check(experiment: Experiment) -> None:
-        """Raise LwdnaError, before any work, for a network without a score for every class, or with others."""
+        """Raise LwdnaError, before any work, for a network without a score for every class, or with others, and for an
+        `experiment.input` that is neither what training nor what validation gives the network: MACs are counted on it.
+        """
         classes = cast(Sequence[str], load_set(experiment, "train_dataloader").metainfo.get("classes", ()))
-        with torch.no_grad():
-            scores = baseline(experiment).eval()(*blank(experiment))
+        got = ", ".join(str(list(shape)) for shape in experiment.inputs)
+        try:
+            with torch.no_grad():
+                scores = baseline(experiment).eval()(*blank(experiment))
+        except Exception as error:  # the network is anybody's code
+            reason = f"{type(error).__name__}: {error}"
+            raise LwdnaError(
+                f"{experiment.network}: it takes no images of experiment.input, {got}: {reason}"
+            ) from error
+        shapes = _shapes(experiment)
+        if len(experiment.inputs) != 1 or list(experiment.inputs[0]) not in shapes.values():
+            expected = " or ".join(f"{shape}, what {loader}'s images become" for loader, shape in shapes.items())
+            raise LwdnaError(f"{experiment.cfg.filename}: experiment.input: expected {expected}, got {got}")
         outputs = scores.size(1) if isinstance(scores, Tensor) and scores.dim() == 2 else 0
         wanted = "num_classes" in experiment.cfg.experiment.get("options", {})  # then there may be more than classes
         if outputs < len(classes) or (outputs > len(classes) and not wanted):

@@ -33,7 +33,7 @@ from lwdna_core.errors import LwdnaError
 from tasks.restoration.colour import Convention, gray
 from tasks.restoration.images import write_image
 from tasks.restoration.imresize import bicubic
-from tasks.restoration.quality import psnr, quantized, ssim
+from tasks.restoration.quality import check_scoring, psnr, quantized, ssim
 
 KEPT = "restored"
 """The folder of a run in which its restored images lie, with `index.json`."""
@@ -66,6 +66,7 @@ class RestorationQuality(BaseMetric):  # type: ignore[misc]
 
     def __init__(self, border: int, convention: Convention = "y", pictures: int = 8, **options: Any) -> None:
         super().__init__(**options)
+        check_scoring(convention, border)
         self.border, self.convention, self.pictures = border, convention, pictures
         self.items: dict[str, dict[str, float]] = {}
         self._kept: list[_Kept] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -11,6 +12,9 @@ import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor, nn
 
+from lwdna_core.compare.config import Experiment
+from lwdna_core.compare.protocol import load_set
+from lwdna_core.compare.search import baseline
 from lwdna_core.compare.sharing import draw
 from lwdna_core.data.transfer import sent
 from tasks.restoration.tiles import Tiles, self_ensemble
@@ -101,6 +105,17 @@ class Restorer(BaseModel):  # type: ignore[misc]
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.tile, self.ensemble = tile, ensemble
         self._restore: Callable[[Tensor], Tensor] | None = None
+
+    @staticmethod
+    def check(experiment: Experiment) -> None:
+        """Raise LwdnaError, before any work, where test images are larger than a tile and the network cannot tile."""
+        known = inspect.signature(Restorer).parameters["tile"].default
+        tested = load_set(experiment, "val_dataloader")
+        side = experiment.cfg.model.get("tile", known)
+        for (inputs,) in (batch["inputs"] for batch in tested.loader(1, "cpu")):
+            if max(inputs.shape[1:]) > side:
+                Tiles(baseline(experiment), side).layout(len(inputs))
+                return
 
     def init_weights(self) -> None:
         """Nothing: the network arrives initialised, and mmengine must not draw it again."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lwdna_core.errors import LwdnaError
-from tasks.restoration.colour import Convention, scored_channels
+from tasks.restoration.colour import CONVENTIONS, Convention, scored_channels
 
 WINDOW = 11
 """Side of SSIM's Gaussian window, whose sigma is 1.5; only its places wholly inside the image count."""
@@ -33,7 +34,7 @@ def psnr(output: Tensor, target: Tensor, convention: Convention = "y", border: i
 
     Returns: (...), float64.
     """
-    _check(output, target, border, 1)
+    _check(output, target, convention, border, 1)
     a, b = (scored_channels(_inner(images, border), convention) for images in (output, target))
     errors = _each(_mean_square, a.reshape(-1, *a.shape[-3:]), b.reshape(-1, *b.shape[-3:]))
     return 10 * torch.log10(255**2 / errors.view(a.shape[:-3]))
@@ -47,7 +48,7 @@ def ssim(output: Tensor, target: Tensor, convention: Convention = "y", border: i
 
     Returns: (...), float64; the maps are float32, their mean is not.
     """
-    _check(output, target, border, WINDOW)
+    _check(output, target, convention, border, WINDOW)
     a, b = (scored_channels(_inner(images, border), convention) for images in (output, target))
     return _each(_mean_ssim, a.flatten(0, -3), b.flatten(0, -3)).view(a.shape[:-2]).mean(-1)
 
@@ -60,7 +61,16 @@ def quantized(images: Tensor) -> Tensor:
     return (images + (0.5 + 1e-9)).clamp_(0, 255).to(torch.uint8)  # which cuts fractions off
 
 
-def _check(output: Tensor, target: Tensor, border: int, least: int) -> None:
+def check_scoring(convention: Any, border: Any) -> None:
+    """Raise LwdnaError for arguments of `psnr` that are none."""
+    if convention not in CONVENTIONS:
+        raise LwdnaError(f"convention: expected one of {', '.join(CONVENTIONS)}, got {convention!r}")
+    if isinstance(border, bool) or not isinstance(border, int) or border < 0:
+        raise LwdnaError(f"border: expected a number of pixels from 0 on, got {border!r}")
+
+
+def _check(output: Tensor, target: Tensor, convention: Convention, border: int, least: int) -> None:
+    check_scoring(convention, border)
     if output.shape != target.shape:
         raise LwdnaError(f"the output is {_size(output)}, the target {_size(target)} (height x width x channels)")
     if min(target.shape[-2:]) < 2 * border + least:

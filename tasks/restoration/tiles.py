@@ -103,14 +103,7 @@ class Tiles:
         size = images.shape[2:]
         if max(size) <= self.side:
             return self._restored(images)
-        self._field = self._field or receptive_field(self.network, images.shape[1])
-        halo, period = self._field.halo, self._field.period
-        core = (self.side - 2 * halo) // period * period
-        if core < 1:
-            raise LwdnaError(
-                f"tiles of {self.side} pixels are too small: expected {2 * halo + period} or more, for this network "
-                f"sees {self._field.radius} pixels to every side"
-            )
+        halo, core = self.layout(images.shape[1])
         whole: Tensor | None = None
         cores = [length if length <= self.side else core for length in size]
         for place in itertools.product(*(range(0, length, step) for length, step in zip(size, cores, strict=True))):
@@ -128,6 +121,18 @@ class Tiles:
             whole[:, :, *outer] = tile[:, :, *inner]
         assert whole is not None
         return whole
+
+    def layout(self, colours: int) -> tuple[int, int]:
+        """Pixels around the core of a tile, and the core's side. Raises LwdnaError as a call on a large image does."""
+        self._field = self._field or receptive_field(self.network, colours)
+        halo, period = self._field.halo, self._field.period
+        core = (self.side - 2 * halo) // period * period
+        if core < 1:
+            raise LwdnaError(
+                f"tiles of {self.side} pixels are too small: expected {2 * halo + period} or more, for this network "
+                f"sees {self._field.radius} pixels to every side"
+            )
+        return halo, core
 
     def _restored(self, images: Tensor) -> Tensor:
         return self.network(images.to(self._device)).to(images.device)  # type: ignore[no-any-return]

@@ -145,6 +145,20 @@ def test_a_budget_of_parameters_replaces_that_of_macs(tmp_path: Path) -> None:
     assert shrink["params"] == 0.8 and "macs" not in shrink
 
 
+def test_the_budget_that_the_command_line_names_is_the_one(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    base = load_experiment("classification", "resnet20_digits").cfg.filename
+    path.write_text(f"_base_ = {str(base)!r}\nexperiment = dict(shrink=dict(params=0.8))")
+    shrink = load_experiment("classification", str(path), ("experiment.shrink.macs=0.7",)).shrink
+    assert shrink["macs"] == 0.7 and "params" not in shrink
+    both = ("experiment.shrink.macs=0.7", "experiment.shrink.params=0.8")
+    with pytest.raises(LwdnaError, match="one budget, params or macs, not both"):
+        load_experiment("classification", str(path), both)
+    path.write_text(f"_base_ = {str(base)!r}\nexperiment = dict(arms=[dict(name='own', macs=0.7, params=0.8)])")
+    with pytest.raises(LwdnaError, match=r"experiment\.arms: 'own' has one budget"):
+        load_experiment("classification", str(path))
+
+
 def test_several_inputs_and_options_of_the_factory(tmp_path: Path) -> None:
     base = str(load_experiment("classification", "resnet20_digits").cfg.filename)
     path = tmp_path / "own.py"

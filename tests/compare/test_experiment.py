@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import linecache
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,25 +128,88 @@ def test_a_failed_run_is_reported_and_the_others_go_on(
 
 
 def test_a_search_that_fails_is_tried_once_for_all_arms_that_need_it(compare: Compare, tiny: Path) -> None:
-    own = 'dict(name="lwdna-own", freeze=[])'
+    own = 'dict(name="lwdna-own", macs=0.9)'
     tiny.write_text(tiny.read_text().replace('"lwdna"]', f'"lwdna", "uniform", "widened", {own}]'))
-    failed, printed = compare(seeds=1, max_steps=2, options=("experiment.shrink.freeze=[nowhere]",))
+    failed, printed = compare(seeds=1, max_steps=2, options=("experiment.shrink.macs=9",))
     assert failed == 3
-    assert printed.count("its search failed: freeze: no channel group matches 'nowhere'") == 2  # what both controls say
+    assert printed.count("its search failed: macs must be above 0 and at most 2.799") == 2  # what both controls say
     folder = tiny.parent / "out" / "tiny" / "seed0"
     assert {path.parent.name for path in folder.glob("*/result.json")} == {"baseline", "lwdna-own"}
     assert not any((folder / arm / "channels.json").exists() for arm in ("search", "lwdna", "uniform", "widened"))
 
 
-def test_a_network_that_is_not_what_was_searched_is_not_trained(compare: Compare, tmp_path: Path) -> None:
+def test_a_run_that_is_measured_in_another_tasks_metrics_ends_with_the_first_evaluation(
+    compare: Compare, tmp_path: Path
+) -> None:
+    parts = (tmp_path / "tiny_parts.py").read_text()
+    own = "from mmengine.evaluator import BaseMetric\nclass Foreign(BaseMetric):\n    process = lambda *_: None\n"
+    (tmp_path / "foreign_parts.py").write_text(f"{parts}\n{own}    compute_metrics = lambda *_: {{'psnr': 30.0}}\n")
+    failed, printed = compare(seeds=1, arms=("baseline",), options=("val_evaluator.type=foreign_parts.Foreign",))
+    assert failed == 1
+    assert "val_evaluator gives psnr, none of classification's metrics: accuracy/top1" in printed
+
+
+def test_a_network_that_differs_from_build_to_build_is_not_trained(compare: Compare, tmp_path: Path) -> None:
     parts = (tmp_path / "tiny_parts.py").read_text().replace("def build():", "def build(outputs=iter(range(10, 99))):")
     (tmp_path / "fickle_parts.py").write_text(parts.replace("nn.Linear(8, 10)", "nn.Linear(8, next(outputs))"))
-    failed, printed = compare(
-        seeds=1, arms=("baseline",), max_steps=2, options=("experiment.network=fickle_parts:build",)
-    )
-    assert failed == 1
-    assert "does fickle_parts:build build the same network every time?" in printed
+    with pytest.raises(LwdnaError, match="does fickle_parts:build build the same network every time"):
+        compare(seeds=1, arms=("baseline",), max_steps=2, options=("experiment.network=fickle_parts:build",))
     assert not list(tmp_path.glob("out/tiny/seed0/baseline/*.pth"))
+
+
+def test_a_network_that_is_not_what_its_channels_were_made_for_is_not_trained(compare: Compare, tmp_path: Path) -> None:
+    compare(seeds=1, arms=("baseline",), max_steps=2)
+    run = tmp_path / "out" / "tiny" / "seed0" / "baseline"
+    (run / "result.json").unlink()
+    channels = strict(run / "channels.json")
+    channels["found"]["params"] += 1
+    (run / "channels.json").write_text(json.dumps(channels))
+    failed, printed = compare(seeds=1, arms=("baseline",), max_steps=2, resume=True)
+    assert failed == 1
+    assert "parameters with these channels, and had" in printed
+
+
+NET = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = build()
+
+    def forward(self, x):
+        return self.layers(x)
+"""
+CHANGES = {
+    "parameters": ("nn.Linear(8, 10)", "nn.Linear(8, 10, bias=False)"),
+    "a stride": ("nn.Conv2d(8, 8, 3, 2, 1", "nn.Conv2d(8, 8, 3, 1, 1"),
+    "what forward does": ("return self.layers(x)", "return self.layers(x * 2)"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_another_network_under_the_same_name_is_not_mixed(change: str, compare: Compare, tmp_path: Path) -> None:
+    name = f"own_parts_{change.split()[-1]}"
+    own = (
+        "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.layers = build()\n\n"
+    )
+    own += "    def forward(self, x):\n        return self.layers(x)\n"
+    module = tmp_path / f"{name}.py"
+    module.write_text((tmp_path / "tiny_parts.py").read_text() + "\n" + own)
+    wishes: dict[str, Any] = {"seeds": 1, "max_steps": 2, "options": (f"experiment.network={name}:Net",)}
+    compare(**wishes, arms=("baseline",))
+    before, after = CHANGES[change]
+    commented = module.read_text().replace("def forward(self, x):", "def forward(self, x):  # a remark")
+
+    def becomes(text: str) -> None:
+        module.write_text(text)
+        importlib.invalidate_caches()
+        sys.modules.pop(name, None)
+        linecache.clearcache()
+
+    becomes(commented)
+    compare(**wishes, arms=("baseline",))
+    becomes(commented.replace(before, after))
+    with pytest.raises(LwdnaError, match=r"of another protocol \(there, now\): network\.modules"):
+        compare(**wishes, arms=("lwdna",), resume=True)
 
 
 def test_results_of_another_protocol_are_not_mixed(compare: Compare, tmp_path: Path) -> None:

@@ -55,6 +55,39 @@ def test_runs_of_two_protocols_are_not_put_side_by_side(
     assert "runs of several protocols cannot be compared: max_steps: 4, 2" in capsys.readouterr().err
 
 
+def test_one_faulty_comparison_does_not_keep_the_others_from_their_reports(
+    folder: Path, compare: Compare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare(seeds=1, arms=("baseline",), max_steps=2, work_dir=tmp_path / "out" / "other")
+    path = tmp_path / "out" / "other" / "tiny" / "seed0" / "baseline" / "result.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "metrics": {"psnr/Set5": 30.0}}))
+    (folder / "report.html").unlink()
+    capsys.readouterr()
+    assert main(["report", str(tmp_path / "out")]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == f"{folder / 'report.html'}\n"
+    assert f"{tmp_path / 'out' / 'other' / 'tiny'}: classification: no run has one of the task's metrics" in printed.err
+
+
+def test_a_study_of_the_size_and_the_comparison_on_all_data_both_have_their_report(
+    folder: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compare", "classification", str(tiny), "--device", "cpu", "--work-dir", str(tmp_path / "out")]
+    assert main([*words, "--seeds", "1", "--max-steps", "4", "--train-fraction", "0.5"]) == 0
+    assert "Too few seeds for a verdict on LW-DNA" in (folder / "report.html").read_text()
+    capsys.readouterr()
+    assert main(["report", str(folder)]) == 0
+    pages = [folder / "report.html", folder / "fraction0.5" / "report.html", folder / "fractions.html"]
+    assert capsys.readouterr().out.split() == [str(path) for path in pages]
+    assert "Too few seeds for a verdict on LW-DNA" in (folder / "report.html").read_text()
+    assert main(["report", str(folder), "--format", "md"]) == 0
+    titles = [line for line in capsys.readouterr().out.splitlines() if line.startswith("#")]
+    assert titles == ["## tiny", "## tiny, 50 % of the training set"]
+    assert main(["report", str(folder), "--format", "csv"]) == 0
+    lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert {line["train_fraction"] for line in lines} == {"", "0.5"}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -43,7 +43,7 @@ def test_arms_see_the_same_batches_step_by_step(compare: Compare) -> None:
 
 
 def test_another_seed_sees_other_batches(compare: Compare) -> None:
-    both = first_inputs(lambda: compare(seeds=2, arms=("baseline",), max_steps=2))
+    both = first_inputs(lambda: compare(seeds=2, arms=("baseline",), max_steps=2))[-4:]
     assert len(set(both)) == 4
 
 

@@ -15,7 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lwdna_core.cli import main
+from lwdna_core.compare.config import Recipe
+from lwdna_core.compare.experiment import Request, check_request
 from lwdna_core.compare.task import find_task, resolve
+from lwdna_core.errors import LwdnaError
 from tasks.restoration.imresize import bicubic
 from tasks.restoration.load import images, patches
 from tasks.restoration.model import RestorationPreprocessor, Restorer, augment, loss
@@ -158,6 +161,26 @@ def trained(config: str, folder: Path, *options: str) -> dict[str, float]:
     assert set(result["items"]["psnr/photos"]) == {"camera", "chelsea", "coins", "rocket"}
     assert np.mean(list(result["items"]["psnr/photos"].values())) == pytest.approx(scores["psnr/photos"])
     return scores
+
+
+@pytest.mark.parametrize(
+    ("config", "option", "message"),
+    [
+        (
+            "edsr_small_x2",
+            "val_evaluator.convention=RGB",
+            "val_evaluator: .*expected one of y, y-rounded, rgb, got 'RGB'",
+        ),
+        ("edsr_small_x2", "val_evaluator.border=-3", "val_evaluator: .*expected a number of pixels from 0 on, got -3"),
+        ("edsr_small_x2", "experiment.network=edsr_small_x4", "edsr_small_x4 cannot be trained on the batches of"),
+        ("edsr_small_x2", "experiment.network=dncnn_small", "fails on .* 1 channels, but got 3"),
+        ("dncnn_small", "model.tile=12", "tiles of 12 pixels are too small: expected 15 or more"),
+    ],
+)
+def test_what_does_not_fit_is_found_before_the_work(config: str, option: str, message: str, tmp_path: Path) -> None:
+    request = Request("restoration", Recipe(f"{config}_photos_short", (option,)), work_dir=tmp_path)
+    with pytest.raises(LwdnaError, match=message):
+        check_request(request)
 
 
 def test_a_denoiser_learns_within_seconds(tmp_path: Path) -> None:

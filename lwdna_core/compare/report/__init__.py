@@ -3,10 +3,19 @@
 from lwdna_core.compare.report.write import (
     FORMATS,
     comparison_folders,
-    is_study,
     render,
+    study_folders,
     update_comparison,
     write_report,
+    write_study,
 )
 
-__all__ = ["FORMATS", "comparison_folders", "is_study", "render", "update_comparison", "write_report"]
+__all__ = [
+    "FORMATS",
+    "comparison_folders",
+    "render",
+    "study_folders",
+    "update_comparison",
+    "write_report",
+    "write_study",
+]

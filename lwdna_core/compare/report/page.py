@@ -37,6 +37,7 @@ def page(material: Material, note: str | None = None) -> str:
     curves = [svg for svg in drawn if svg]
     return _render(
         "comparison.html.j2",
+        heading=wording.title(comparison),
         material=material,
         comparison=comparison,
         primary=primary,

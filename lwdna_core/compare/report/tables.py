@@ -11,7 +11,7 @@ from typing import Any
 
 from lwdna_core.compare.arms import BASELINE
 from lwdna_core.compare.report.material import Material
-from lwdna_core.compare.wording import amount, difference_sentence, number, places, share, spread
+from lwdna_core.compare.wording import amount, difference_sentence, number, places, share, spread, title
 
 
 def rows(material: Material) -> list[dict[str, Any]]:
@@ -28,7 +28,8 @@ def rows(material: Material) -> list[dict[str, Any]]:
         timed = material.latency["arms"].get(arm) if material.latency else None
         search = material.search_cost(arm)
         found.append(
-            {"experiment": comparison["experiment"], "arm": arm, "seeds": len(row["networks"]), "macs": row["macs"],
+            {"experiment": comparison["experiment"], "train_fraction": comparison["train_fraction"], "arm": arm,
+             "seeds": len(row["networks"]), "macs": row["macs"],
              "params": row["params"], "latency_seconds": timed["median"] if timed else None,
              "peak_memory_bytes": timed["memory"] if timed else None,
              "search_seconds": search["seconds"] if search else None, "metrics": metrics}
@@ -63,7 +64,7 @@ def as_markdown(materials: Sequence[Material]) -> str:
     parts = []
     for material in materials:
         header, body = _printed(material)
-        lines = [f"## {material.comparison['experiment']}", "", _line(header)]
+        lines = [f"## {title(material.comparison)}", "", _line(header)]
         lines += ["|" + "|".join(["---", *["--:"] * (len(header) - 1)]) + "|", *map(_line, body), ""]
         lines += [f"- {difference_sentence(material.comparison, pair)}" for pair in material.comparison["pairs"]]
         parts.append("\n".join(lines) + "\n")
@@ -77,7 +78,7 @@ def as_latex(materials: Sequence[Material]) -> str:
         header, body = _printed(material)
         seeds = max(len(arm["networks"]) for arm in material.comparison["arms"].values())
         caption = (
-            f"{material.comparison['experiment']}: mean and standard deviation over {seeds} seeds; "
+            f"{title(material.comparison)}: mean and standard deviation over {seeds} seeds; "
             "in brackets the 95 % interval of the paired difference to the baseline (Student t)."
         )
         lines = [

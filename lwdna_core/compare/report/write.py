@@ -19,34 +19,36 @@ from lwdna_core.errors import LwdnaError
 FORMATS: dict[str, Callable[[Sequence[Material]], str]] = {
     "md": tables.as_markdown, "csv": tables.as_csv, "json": tables.as_json, "latex": tables.as_latex,
 }  # fmt: skip
-"""By name: what makes text of comparisons. "html" is not among them: see `write_report`."""
-REPORT = "report.html"
+"""By name: what makes text of comparisons. "html" is not among them: see `write_report` and `write_study`."""
+REPORT, STUDY = "report.html", "fractions.html"
 _MOST_SECONDS = 4.0  # for measuring latency
 _SHARE = 0.02  # of the time that training took: what measuring latency may cost unasked
 _LEAST_SECONDS = 0.5  # less is not worth the noise
 
 
 def comparison_folders(folder: Path) -> list[Path]:
-    """The folders at or below `folder` that a report can be made of: of comparisons, and of studies of the set's size.
-
-    Raises LwdnaError where there is none.
-    """
-    runs = {path.parents[2] for path in folder.rglob("seed*/*/result.json")}
-    studies = {path.parent for path in folder.rglob("fractions.json")}
-    if not runs | studies:
+    """The folders at or below `folder` that hold the seeds of a comparison. Raises LwdnaError where there is none."""
+    found = {path.parents[2] for path in folder.rglob("seed*/*/result.json")}
+    if not found:
         raise LwdnaError(f"{folder}: no finished run at or below it; expected the work_dir of lwdna compare")
-    return sorted(runs | studies)
+    return sorted(found)
 
 
-def is_study(folder: Path) -> bool:
-    """Whether the folder is that of a study of the training set's size, with comparisons below it."""
-    return (folder / "fractions.json").exists()
+def study_folders(folder: Path) -> list[Path]:
+    """The folders at or below `folder` that hold comparisons at several sizes of the training set."""
+    return sorted(path.parent for path in folder.rglob("fractions.json"))
 
 
 def update_comparison(folder: Path) -> dict[str, Any]:
-    """`comparison.json` of a folder, made anew from its results; it is written only where that changes it."""
+    """`comparison.json` of a folder, made anew from its results; it is written only where that changes it.
+
+    Raises LwdnaError, naming the folder, for results that cannot be read or do not belong together.
+    """
     results = read_results(folder)
-    comparison = compare_results(find_task(results[0]["task"]), results)
+    try:
+        comparison = compare_results(find_task(results[0]["task"]), results)
+    except LwdnaError as error:
+        raise LwdnaError(f"{folder}: {error}") from error
     path = folder / "comparison.json"
     try:
         current = read_json(path) == comparison
@@ -58,12 +60,12 @@ def update_comparison(folder: Path) -> dict[str, Any]:
 
 
 def write_report(folder: Path, *, out: Path | None = None, measure: bool | None = None) -> Path:
-    """Write the HTML report of a comparison, or of a study of the training set's size, and return its path.
+    """Write the HTML report of a comparison, and return its path.
 
     The same results give the same file: one that is there already stays untouched.
 
     Args:
-        folder: that of the seeds, or the one with `fractions.json`.
+        folder: that of the seeds.
         out: where to, instead of `report.html` in the folder.
         measure: time the networks on this device where that has not been done; None does so if it costs at most 2 % of
             what training took.
@@ -71,26 +73,32 @@ def write_report(folder: Path, *, out: Path | None = None, measure: bool | None 
     Raises:
         LwdnaError: if there is no finished run, or for results that cannot be read or do not belong together.
     """
-    if is_study(folder):
-        text = fractions_page(folder, read_json(folder / "fractions.json"))
-    else:
-        results, note = read_results(folder), None
-        if results and read_latency(folder, results) is None:
-            allowed = min(_MOST_SECONDS, _SHARE * sum(result["train"]["seconds"] for result in results))
-            if measure or (measure is None and allowed >= _LEAST_SECONDS):
-                try:
-                    measure_latency(folder, results, _MOST_SECONDS if measure else allowed)
-                except Exception as error:  # the network's own code runs here
-                    note = f"Latency could not be measured: {error}.".replace(f"{folder}{os.sep}", "")
-        text = page(gather(folder), note)
+    results, note = read_results(folder), None
+    if results and read_latency(folder, results) is None:
+        allowed = min(_MOST_SECONDS, _SHARE * sum(result["train"]["seconds"] for result in results))
+        if measure or (measure is None and allowed >= _LEAST_SECONDS):
+            try:
+                measure_latency(folder, results, _MOST_SECONDS if measure else allowed)
+            except Exception as error:  # the network's own code runs here
+                note = f"Latency could not be measured: {error}.".replace(f"{folder}{os.sep}", "")
     path = out or folder / REPORT
-    _write(path, text)
+    _write(path, page(gather(folder), note))
+    return path
+
+
+def write_study(folder: Path, *, out: Path | None = None) -> Path:
+    """Write the HTML report of comparisons at several sizes of the training set, and return its path.
+
+    The folder may be that of a comparison on the whole set as well, whose report has another name.
+    """
+    path = out or folder / STUDY
+    _write(path, fractions_page(folder, read_json(folder / "fractions.json")))
     return path
 
 
 def render(folders: Sequence[Path], form: str) -> str:
     """The table of every comparison among the folders, in one of the `FORMATS`."""
-    return FORMATS[form]([gather(folder) for folder in folders if not is_study(folder)])
+    return FORMATS[form]([gather(folder) for folder in folders])
 
 
 def _write(path: Path, text: str) -> None:

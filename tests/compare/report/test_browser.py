@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lwdna_core.compare.report import update_comparison, write_report
+from lwdna_core.compare.report import update_comparison, write_report, write_study
 
 Make = Callable[..., Path]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -46,8 +46,8 @@ def pages(maker: Callable[[Path], Make], tmp_path_factory: pytest.TempPathFactor
     study = many.parent / "net"
     content = {"format": 1, "task": "classification", "experiment": "net", "fractions": sizes}
     (study / "fractions.json").write_text(json.dumps(content))
-    folders = {"full": make(arms=arms, seeds=3, images=200), "many metrics": many, "sizes": study}
-    return {name: write_report(folder) for name, folder in folders.items()}
+    full = make(arms=arms, seeds=3, images=200)
+    return {"full": write_report(full), "many metrics": write_report(many), "sizes": write_study(study)}
 
 
 def test_it_reads_well_everywhere(pages: dict[str, Path], browser: Any, axe: str) -> None:

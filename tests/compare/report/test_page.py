@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lwdna_core.compare.report import update_comparison, write_report
+from lwdna_core.compare.report import update_comparison, write_report, write_study
 from lwdna_core.compare.task import Picture, find_task
 from lwdna_core.errors import LwdnaError
 
@@ -188,7 +188,7 @@ def test_the_sizes_of_a_training_set_share_a_page(make: Make) -> None:
         sizes[size] = update_comparison(part)
     content = {"format": 1, "task": "classification", "experiment": "net", "fractions": sizes}
     (part.parent / "fractions.json").write_text(json.dumps(content))
-    page = read(part.parent)
+    page = Reader(write_study(part.parent).read_text())
     assert page.headings[1] == "LW-DNA against the baseline: better at 1, not distinguishable at 1 of 2 sizes"
     rows = page.tables["Differences at every size"][1:]
     assert [row[0].strip() for row in rows] == ["10 %", "100 %"]
