@@ -67,7 +67,8 @@ def _epoch(path: Path) -> int:
 class CheckpointHook(Hook):  # type: ignore[misc]
     """Saves every `interval` epochs, aside first and then under its name, and keeps the last two.
 
-    It saves after an epoch's validation; mmengine's own hook saves before it, so that a resumed run would lack it.
+    It saves after an epoch's validation; mmengine's own hook saves before it, so that a resumed run would lack it. The
+    last validation has nothing after it: what it is of is saved before, and a run that ended in it goes on with it.
     """
 
     priority = "VERY_LOW"
@@ -75,10 +76,23 @@ class CheckpointHook(Hook):  # type: ignore[misc]
     def __init__(self, interval: int = 1) -> None:
         self.interval = interval
 
+    def before_train(self, runner: Any) -> None:
+        if runner.epoch == runner.max_epochs:  # else the loop would end without it
+            runner.val_loop.run()
+
     def before_train_epoch(self, runner: Any) -> None:
+        if runner.epoch and runner.epoch % self.interval == 0:
+            self._save(runner)
+
+    def before_val_epoch(self, runner: Any) -> None:
+        if runner.epoch == runner.max_epochs:
+            self._save(runner)
+
+    @staticmethod
+    def _save(runner: Any) -> None:
         folder = Path(runner.work_dir)
         path = folder / f"epoch_{runner.epoch}.pth"
-        if runner.epoch == 0 or runner.epoch % self.interval or path.exists():
+        if path.exists():
             return
         aside = path.with_suffix(".part")
         runner.save_checkpoint(str(folder), aside.name, meta={"epoch": runner.epoch, "iter": runner.iter})

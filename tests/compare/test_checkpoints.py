@@ -69,6 +69,39 @@ def test_an_unusable_checkpoint_is_reported_and_the_one_before_is_used(
     assert resumed["curve"] == straight["curve"]
 
 
+def test_a_run_that_ended_in_its_last_evaluation_goes_on_with_it(compare: Compare, tmp_path: Path) -> None:
+    """As where a test frame cannot be read, or somebody has no more time: the training is not lost."""
+    (tmp_path / "evaluation_parts.py").write_text(EVALUATION)
+    config = tmp_path / "tiny.py"
+    config.write_text(config.read_text() + "custom_hooks += [dict(type='evaluation_parts.Evaluation')]\n")
+    compare(seeds=1, arms=("baseline",), work_dir=tmp_path / "straight")
+    folder = tmp_path / "out" / "tiny" / "seed0" / "baseline"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAIL_EVALUATION", "1")
+        assert compare(seeds=1, arms=("baseline",))[0] == 1
+    assert not (folder / "result.json").exists()
+    assert compare(seeds=1, arms=("baseline",), resume=True)[0] == 0
+    straight, resumed = (
+        json.loads((home / "result.json").read_text())
+        for home in (tmp_path / "straight" / "tiny" / "seed0" / "baseline", folder)
+    )
+    for key in ("curve", "metrics", "items"):
+        assert resumed[key] == straight[key]
+    assert [sitting["step"] for sitting in resumed["sittings"]] == [0]
+    assert resumed["train"]["steps"] == straight["train"]["steps"] == 16
+
+
+EVALUATION = """
+import os
+from mmengine.hooks import Hook
+
+class Evaluation(Hook):
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        if os.environ.get("FAIL_EVALUATION") and runner.epoch == 4:
+            raise RuntimeError("no such frame")
+"""
+
+
 def test_where_a_run_went_on_stands_in_its_result(interrupted: Path, compare: Compare) -> None:
     threads = torch.get_num_threads()
     try:
