@@ -158,7 +158,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_name_a_configuration_and_a_run_side_by_side(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["latency", "cifar_resnet20", "channels.json", "run", "--seconds", "0.3", "--threads", "1"]
+    (folder / "search").mkdir()  # `seed0/*` names it as well
+    words = ["latency", "cifar_resnet20", "channels.json", "run", "search", "--seconds", "0.3", "--threads", "1"]
     assert main([*words, "--batch", "1", "2", "--device", "cpu", "--json", "out.json"]) == 0
     said = capsys.readouterr().out
     found = ChannelConfig.load("channels.json").found
@@ -190,6 +191,7 @@ def test_a_name_a_configuration_and_a_run_side_by_side(folder: Path, capsys: pyt
         (["cifar_resnet20"], "--input"),
         (["cifar_resnet2", "--input", "3,32,32"], "cifar_resnet20"),
         (["missing.json"], "missing.json"),
+        (["seed0/search"], "seed0/search is a search, no run"),
         (["nameless.json"], "nameless.json names no network"),
         (["channels.json", "larger.json"], "channels.json and larger.json were made for different inputs"),
         (["channels.json", "--json", "nowhere/out.json"], "nowhere"),

@@ -24,7 +24,8 @@ throughput and peak memory, and says how each compares with the first one: a
 difference that the rounds do not bear out is called noise.
 
 NETWORK is package.module:factory, timm:NAME, pytorchcv:NAME, a name that a task
-registers, a CHANNELS.json of `lwdna shrink`, or the folder of a run."""
+registers, a CHANNELS.json of `lwdna shrink`, or the folder of a run (that of a
+search, which lies beside them, is passed over)."""
 
 EXAMPLES = """\
 examples:
@@ -102,10 +103,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _networks(names: Sequence[str], shapes: Sequence[tuple[int, ...]] | None) -> tuple[dict[str, nn.Module], Shapes]:
     """The networks by the names that tell them apart, and the shapes of the input that they share, batch included."""
+    from lwdna_core.compare.arms import SEARCH
     from lwdna_core.export import CHANNELS, load
     from lwdna_core.networks import build_network
     from lwdna_core.shrink import ChannelConfig
 
+    runs = [name for name in names if Path(name).name != SEARCH]  # which lies beside the runs that `seed0/*` names
+    if not runs:
+        raise LwdnaError(f"{names[0]} is a search, no run: nothing was trained in it")
+    names = runs
     networks: dict[str, nn.Module] = {}
     known: dict[str, Shapes] = {}
     for name in names:

@@ -31,6 +31,8 @@ class Arm:
 
 BASELINE = "baseline"
 LWDNA = "lwdna"
+SEARCH = "search"
+"""The folder beside those of a seed's arms: no arm."""
 
 ARMS: dict[str, Arm] = {
     BASELINE: Arm("the network as published"),
@@ -54,7 +56,7 @@ ARMS: dict[str, Arm] = {
 
 def searched(name: str, shrink: Mapping[str, Any]) -> Arm:
     """An arm of a config's own: LW-DNA by other settings, `dict(name="lwdna-floor0.2", floor=0.2)`."""
-    if name in ARMS or not name or name in (".", "..", "search") or any(sign in name for sign in "/\\: "):
+    if name in ARMS or not name or name in (".", "..", SEARCH) or any(sign in name for sign in "/\\: "):
         raise LwdnaError(f"an arm of one's own cannot be called {name!r}")
     settings = ", ".join(f"{key}={value}" for key, value in shrink.items())
     return Arm(f"LW-DNA by other settings: {settings}", shrink=dict(shrink))

@@ -16,6 +16,7 @@ from mmengine.dist import barrier, get_rank, get_world_size
 from mmengine.registry import MODELS
 from rich.console import Console
 
+from lwdna_core.compare.arms import SEARCH
 from lwdna_core.compare.comparison import compare_results
 from lwdna_core.compare.config import Experiment, Recipe, check_arms, load_experiment
 from lwdna_core.compare.cuda_graph import check_cuda_graph
@@ -243,7 +244,7 @@ def _check_folder(folder: Path, experiment: Experiment, hashed: dict[str, Any], 
     """Raise LwdnaError where the folder holds runs of another protocol, other searches, or unfinished runs."""
     unfinished = [
         home for home in sorted(folder.glob("seed*/*"))
-        if home.is_dir() and home.name != "search" and not (home / "result.json").exists()
+        if home.is_dir() and home.name != SEARCH and not (home / "result.json").exists()
     ]  # fmt: skip
     searched = next(folder.glob("seed*/search/**/channels.json"), None)
     begun = [folder / "protocol.json"] if unfinished or searched else []

@@ -16,7 +16,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from lwdna_core.compare.arms import LWDNA
+from lwdna_core.compare.arms import LWDNA, SEARCH
 from lwdna_core.compare.config import Experiment, load_experiment
 from lwdna_core.compare.controls import control, widened
 from lwdna_core.compare.progress import Display
@@ -174,7 +174,7 @@ def shrink_settings(experiment: Experiment, arm: str) -> dict[str, Any]:
 
 
 def _search_folder(folder: Path, arm: str) -> Path:
-    return folder / "search" if arm == LWDNA else folder / "search" / arm
+    return folder / SEARCH if arm == LWDNA else folder / SEARCH / arm
 
 
 def check_searches(folder: Path, experiment: Experiment) -> None:

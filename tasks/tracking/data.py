@@ -23,7 +23,7 @@ from tasks.tracking.evaluation.textfiles import Rows
 from tasks.tracking.experiments import FROM_ZERO, PROTOCOLS, later_frames, upright
 from tasks.tracking.imagenet_vid import is_imagenet_vid, read_imagenet_vid
 from tasks.tracking.pairs import PairSet
-from tasks.tracking.sequences import Composed, Filmed, Still
+from tasks.tracking.sequences import Composed, Filmed, Still, check_whole
 from tasks.tracking.sequences import Sequence as Frames
 
 
@@ -225,11 +225,13 @@ def tested(sequence: Annotated) -> Filmed:
     """A sequence to track: it can be started, and all its frames are of one size.
 
     Raises LwdnaError with the file, and with the line of ground truth: for a frame that is missing or too many, damaged
-    at its beginning, or of another size than the first; for a first box that is not a number, of zero size, or
+    at its beginning, cut, or of another size than the first; for a first box that is not a number, of zero size, or
     outside the frame. What later lines hold is the convention's business.
     """
     filmed = _filmed(sequence)
     sizes = {file: image_size(file) for file in filmed.files}
+    for file in filmed.files:
+        check_whole(file)
     width, height = size = sizes[filmed.files[0]]
     if wrong := next((file for file in filmed.files if sizes[file] != size), None):
         told, first = ("{:.0f} x {:.0f}".format(*of) for of in (sizes[wrong], size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -120,18 +121,35 @@ def read_image(file: Path) -> np.ndarray:
     import cv2
 
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
-    if image is None or not _ends(file):
+    if image is None:
         raise LwdnaError(f"{file}: not a whole image")
+    check_whole(file)
     return np.ascontiguousarray(image[:, :, ::-1])
 
 
-def _ends(file: Path) -> bool:
-    """Whether an image that OpenCV reads has its end: of a JPEG it takes what is there, and makes up the rest."""
-    content = file.read_bytes()
-    # Markers of ITU T.81, table B.1: the image's end after its last scan. A thumbnail in the head has an end as well.
-    return not content.startswith(b"\xff\xd8") or content.rfind(b"\xff\xd9") > content.rfind(b"\xff\xda")
+def check_whole(file: Path) -> None:
+    """Raise LwdnaError for a JPEG or PNG file that is cut: of a JPEG OpenCV takes what is there, and makes up the rest.
+
+    It reads no more than it has to, so that all frames of a set can be asked before one is tracked.
+    """
+    with file.open("rb") as content:
+        head = content.read(2)
+        content.seek(max(0, content.seek(0, os.SEEK_END) - _TAIL))
+        tail = content.read()
+        # Markers of ITU T.81, table B.1: the image's end after its last scan, in whose data it cannot be. A thumbnail
+        # in the head of a file has an end as well.
+        if head == b"\xff\xd8" and tail.rfind(b"\xff\xd9") <= tail.rfind(b"\xff\xda"):
+            content.seek(0)
+            tail = content.read()
+    cut = {
+        b"\xff\xd8": tail.rfind(b"\xff\xd9") <= tail.rfind(b"\xff\xda"),
+        b"\x89P": b"IEND" not in tail,
+    }
+    if cut.get(head):
+        raise LwdnaError(f"{file}: not a whole image")
 
 
+_TAIL = 1024  # bytes
 _SHAPE = (240, 320)
 _TRAINING = ("astronaut.png", "chelsea.png", "rocket.jpg", "grass.png", "gravel.png", "hubble_deep_field.jpg")
 _TESTING = ("coffee.png", "motorcycle_left.png", "camera.png", "coins.png", "brick.png")

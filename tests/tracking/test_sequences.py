@@ -15,7 +15,7 @@ from tasks.tracking.data import benchmark, composed, stills, videos
 from tasks.tracking.evaluation.regions import FAILED
 from tasks.tracking.evaluation.shapes import Regions
 from tasks.tracking.experiments import bounding, one_pass, upright, with_resets
-from tasks.tracking.sequences import Composed, frames, read_image
+from tasks.tracking.sequences import Composed, check_whole, frames, read_image
 
 Writer = Callable[..., Path]
 
@@ -65,12 +65,26 @@ def test_a_cut_jpeg_is_no_whole_image(otb: Writer) -> None:
         read_image(file)
 
 
+def test_a_cut_png_is_no_whole_image(tmp_path: Path) -> None:
+    file = tmp_path / "0001.png"
+    cv2.imwrite(str(file), np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8))
+    check_whole(file)
+    file.write_bytes(file.read_bytes()[:-200])
+    with pytest.raises(LwdnaError, match=r"0001.png: not a whole image"):
+        check_whole(file)
+
+
 def damage_size(home: Path) -> None:
     cv2.imwrite(str(home / "img" / "0003.jpg"), np.zeros((50, 60, 3), np.uint8))
 
 
 def damage_image(home: Path) -> None:
     (home / "img" / "0002.jpg").write_bytes(b"no image")
+
+
+def cut_image(home: Path) -> None:
+    file = home / "img" / "0004.jpg"
+    file.write_bytes(file.read_bytes()[:-500])
 
 
 def first_line(text: str) -> Callable[[Path], None]:
@@ -88,6 +102,7 @@ def first_line(text: str) -> Callable[[Path], None]:
         (lambda home: (home / "img" / "0009.jpg").write_bytes(b""), "img: 5 frames, but 4 lines of ground truth in "),
         (damage_size, "0003.jpg: the frame is of 60 x 50 pixels, the first one of 320 x 240"),
         (damage_image, "0002.jpg: no JPEG"),
+        (cut_image, "0004.jpg: not a whole image"),
         (first_line("nan,nan,nan,nan"), "groundtruth_rect.txt, line 1: a tracker cannot start with the box nan"),
         (first_line("10\t10\t0\t20"), "start with the box 10, 10, 0, 20 in a frame of 320 x 240"),
         (first_line("400 10 20 20"), "line 1: a tracker cannot start with the box 400, 10, 20, 20"),

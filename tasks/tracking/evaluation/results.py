@@ -80,6 +80,11 @@ def read_results(
     told, runs, unknown = _read(home, annotations, known)
     if protocol and told and told != protocol:
         raise LwdnaError(f"{folder}: these results are of {told}, not of --protocol {protocol}")
+    if protocol in BESIDE_OPE and told is None and (once := [name for name, of in runs.items() if len(of) == 1]):
+        raise LwdnaError(
+            f"{folder}: --protocol {protocol}: one run of {few(once)}, as OPE leaves it; expected "
+            f"{protocol}/SEQUENCE.json, SEQUENCE.json that says evalType {protocol}, or SEQUENCE/SEQUENCE_001.txt ..."
+        )
     return Results(tracker, protocol or told or "OPE", runs, unknown=unknown)
 
 

@@ -38,7 +38,8 @@ def test_boxes_in_text_files(tmp_path):
     write(tmp_path / "scores_tb50.txt")
     results = read(tmp_path)
     assert (results.protocol, list(results.runs), results.unknown) == ("OPE", ["Car", "Dog-1"], ())
-    assert read(tmp_path, protocol="SRE").protocol == "SRE"
+    with pytest.raises(LwdnaError, match=r"--protocol SRE: one run of Car, Dog-1, as OPE leaves it; expected SRE/"):
+        read(tmp_path, protocol="SRE")
 
 
 def test_several_runs(tmp_path):
@@ -48,6 +49,7 @@ def test_several_runs(tmp_path):
         write(tmp_path / name / f"{name}_time.txt")
     results = read(tmp_path)
     assert [len(runs) for runs in results.runs.values()] == [3, 3]
+    assert read(tmp_path, protocol="SRE").protocol == "SRE"
 
 
 def official(name, kind, boxes=((1, 2, 3, 4),) * 3, **fields):
