@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from lwdna_core.compare.comparison import compare_results
+from lwdna_core.compare.summary import print_comparison
 from lwdna_core.compare.task import Metric, Task
-from lwdna_core.compare.wording import difference_sentence, search_sentence
+from lwdna_core.compare.wording import difference_sentence, search_sentence, spread
 from lwdna_core.errors import LwdnaError
 
 TASK = Task(
@@ -115,3 +118,22 @@ def test_the_searchs_cost_is_a_share_of_the_baselines_training() -> None:
         "MACs (0.20 and 0.80 epochs of the baseline's training)"
     )
     assert search_sentence(runs[:1]) is None
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_every_number_of_many_metrics_can_be_read_on_the_terminal(width: int) -> None:
+    sets = ("Set5", "Set14", "BSD68", "Urban100", "Manga109", "DIV2K")
+    runs = [
+        result(arm, seed, {f"psnr/{name}": 30 + shift + 0.37 * seed + index for index, name in enumerate(sets)})
+        for arm, shift in (("baseline", 0), ("lwdna", 0.11)) for seed in range(3)
+    ]  # fmt: skip
+    found = compare_results(TASK, runs)
+    written = io.StringIO()
+    print_comparison(found, [], Console(file=written, width=width))
+    printed = written.getvalue()
+    for arm in found["arms"].values():
+        for metric in arm["metrics"].values():
+            assert f" {spread(metric, 'dB')} " in printed
+    assert all(name in printed for name in found["metrics"])
+    assert printed.count("+0.11 dB") == len(sets)
+    assert "…" not in printed
