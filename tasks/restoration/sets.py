@@ -91,7 +91,8 @@ def set_files(name: str, split: str, scale: int) -> list[ImageFiles]:
     """The images of a set in the order of their file names.
 
     Args:
-        name: of a set ("photos" is in every installation), or a folder of images of one's own, with a "/" in it.
+        name: of a set ("photos" is in every installation), or a folder of images of one's own, with a "/" in it:
+            absolute, or below the data folder.
         split: "train" or "test": which part of the photographs, which of the two tables.
         scale: whose LR images are wanted; 1 is denoising.
 
@@ -104,7 +105,7 @@ def set_files(name: str, split: str, scale: int) -> list[ImageFiles]:
         return [ImageFiles(Path(file).stem, folder / file) for file in sorted(PHOTOS[split])]
     if "/" in name:
         layouts: Sequence[Layout] = (Layout((f"{name}/*",)),)
-        root = Path()
+        root = data_folder()
     else:
         known = {"train": TRAINING, "test": TEST}[split]
         if name not in known:
@@ -114,10 +115,10 @@ def set_files(name: str, split: str, scale: int) -> list[ImageFiles]:
         paths = [path for pattern in layout.hr for path in _images(root, pattern.format(scale=scale))]
         if paths:
             return [_with_lr(root, layout, path, scale) for path in sorted(paths, key=lambda path: path.name)]
-    if root != Path():
+    if "/" not in name:
         next(source for source in SOURCES if source.name == name).require()
     places = ", ".join(pattern for layout in layouts for pattern in layout.hr)
-    raise LwdnaError(f"{name}: no images ({', '.join(SUFFIXES)}): looked for {places} in {root.absolute()}")
+    raise LwdnaError(f"{name}: no images ({', '.join(SUFFIXES)}): looked for {places} in {root}")
 
 
 def _images(root: Path, pattern: str) -> list[Path]:

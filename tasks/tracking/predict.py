@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.out.is_dir():
         raise LwdnaError(f"--out {args.out}: is not a folder")
     if not args.input.exists():
-        raise LwdnaError(f"{args.input}: there is no such file or folder")
+        raise LwdnaError(f"there is no file or folder {args.input.absolute()}")
     if args.init is None:
         if not args.input.is_dir() or frame_files(args.input):
             raise LwdnaError(f"{args.input}: --init x,y,w,h is needed: where the target is in the first frame")

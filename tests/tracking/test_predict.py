@@ -76,7 +76,7 @@ def test_a_video(arm: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("nowhere.mp4", "--init", BOX), "nowhere.mp4: there is no such file or folder"),
+        (("nowhere.mp4", "--init", BOX), "there is no file or folder /"),
         (("text.mp4", "--init", BOX), "text.mp4: no video that OpenCV can read"),
         (("empty", "--init", BOX), "empty: no frames"),
         (("OTB/Moving/img", "--init", "300,80,40,40"), "--init 300,80,40,40: not inside the frames of"),

@@ -73,7 +73,7 @@ def read_annotations(path: Path, year: int | None = None) -> Annotations:
     elif path.is_file():
         kind, sequences, root = *read_json(path), path.parent
     else:
-        raise LwdnaError(f"--annotations {path}: there is no such file or folder")
+        raise LwdnaError(f"--annotations {path}: there is no file or folder {path.absolute()}")
     if not sequences:
         raise LwdnaError(f"--annotations {path}: expected sequences with ground truth, found none")
     if year is None and (years := re.findall(r"VOT[-_ ]?(?:ST)?[-_ ]?(20\d\d)", str(path.absolute()), re.IGNORECASE)):

@@ -168,7 +168,7 @@ def mistakes(toys):
         ([*annotations, "--json", str(toys / "none" / "a.json")], "--json"),
         ([*annotations, "--plots", str(toys / "list.txt")], "list.txt: expected the name of a folder"),
         ([*annotations, "--plots", str(toys / "list.txt" / "a")], "list.txt/a: expected the name of a folder"),
-        (["--annotations", str(toys / "none.json")], "there is no such file or folder"),
+        (["--annotations", str(toys / "none.json")], "there is no file or folder /"),
     ]
 
 
