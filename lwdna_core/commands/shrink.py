@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--config", metavar="NAME", help="take data and loss from this experiment (a name or a path)")
     add("--out", type=Path, default=Path("channels.json"), metavar="FILE", help="where to write (default: %(default)s)")
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--macs", type=float, default=0.9, metavar="R", help="budget / baseline (default: %(default)s)")
+    budget.add_argument("--macs", type=float, metavar="R", help="budget / baseline (default: 0.9)")
     budget.add_argument("--params", type=float, metavar="R", help="the same for parameters, instead of MACs")
     add("--width", type=float, default=2.0, metavar="X", help="how far to widen first (default: %(default)s)")
     add("--floor", type=float, default=0.4, metavar="S", help="least share that a group keeps (default: %(default)s)")
