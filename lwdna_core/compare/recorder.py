@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -57,19 +58,25 @@ class Recorder(Hook):  # type: ignore[misc]
             self._started = time.perf_counter()
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        self._loss += outputs["loss"].detach()  # stays on the device: no synchronisation
+        self._last = outputs["loss"].detach()  # stays on the device: no synchronisation
+        self._loss += self._last
         self._steps += 1
         self._line.advance(1)
 
     def after_train_epoch(self, runner: Any) -> None:
-        mean = torch.as_tensor(self._loss / self._steps)
-        all_reduce(mean, "mean")  # over the processes that share the batches
-        loss = float(mean)
+        losses = torch.stack([torch.as_tensor(self._loss / self._steps), torch.as_tensor(self._last)])
+        all_reduce(losses, "mean")  # over the processes that share the batches
+        loss, last = losses.tolist()
         self.seconds += time.perf_counter() - self._started
         self.curve.append({"step": runner.iter, "epoch": runner.epoch + 1, "lr": self._lr, "loss": loss})
         self._publish(runner, {"train/lr": self._lr, "train/loss": loss})
         runner.logger.info(f"epoch {runner.epoch + 1}/{runner.max_epochs} lr {self._lr:g} loss {loss:.5f}")
         self._line.report(f"epoch {runner.epoch + 1}/{runner.max_epochs}", {"loss": loss})
+        if not math.isfinite(last):  # one step alone may overflow in float16, whose gradients are then left out
+            raise LwdnaError(
+                f"the training loss is {last} at the end of epoch {runner.epoch + 1}: this recipe diverges here; a "
+                "lower learning rate, a warm-up or optim_wrapper.clip_grad may help, for all arms alike"
+            )
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         values = {name: float(value) for name, value in (metrics or {}).items()}

@@ -149,6 +149,13 @@ def test_a_run_that_is_measured_in_another_tasks_metrics_ends_with_the_first_eva
     assert "val_evaluator gives psnr, none of classification's metrics: accuracy/top1" in printed
 
 
+def test_a_training_that_diverges_is_no_result(compare: Compare, tmp_path: Path) -> None:
+    failed, printed = compare(seeds=1, arms=("baseline",), options=("optim_wrapper.optimizer.lr=1e30",))
+    assert failed == 1
+    assert "the training loss is nan at the end of epoch 1: this recipe diverges here" in printed
+    assert not (tmp_path / "out" / "tiny" / "seed0" / "baseline" / "result.json").exists()
+
+
 def test_a_network_that_differs_from_build_to_build_is_not_trained(compare: Compare, tmp_path: Path) -> None:
     parts = (tmp_path / "tiny_parts.py").read_text().replace("def build():", "def build(outputs=iter(range(10, 99))):")
     (tmp_path / "fickle_parts.py").write_text(parts.replace("nn.Linear(8, 10)", "nn.Linear(8, next(outputs))"))
