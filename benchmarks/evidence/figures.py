@@ -5,17 +5,15 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.evidence.section import Section
 from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.wording import points
-
-if TYPE_CHECKING:
-    from benchmarks.evidence.page import Section
 
 BETTER, WORSE, NEITHER = "#1a7f37", "#b42318", "#57606a"
 STYLE: Any = {

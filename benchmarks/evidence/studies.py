@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 from benchmarks.evidence import figures
 from benchmarks.evidence.manifest import CRITERIA, FLOORS, FRACTIONS, RESNET8, TENTH, WIDTHS
 from benchmarks.evidence.searches import searches
+from benchmarks.evidence.section import Section
 from benchmarks.evidence.study import (
     Row,
     Sections,
@@ -29,9 +29,6 @@ from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.results import read_json
 from lwdna_core.compare.statistics import ENOUGH, paired_difference
 from lwdna_core.compare.wording import number, plural, share
-
-if TYPE_CHECKING:
-    from benchmarks.evidence.page import Section
 
 MAIN = f"{RESNET8}_fraction{TENTH:g}"
 MORE = f"{RESNET8}_fraction0.4"

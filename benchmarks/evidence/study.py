@@ -6,15 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from benchmarks.evidence.section import Section
 from lwdna_core.compare.statistics import Difference, paired_difference, verdict
 from lwdna_core.compare.wording import interval, number, places, plural, points
 
-if TYPE_CHECKING:
-    from benchmarks.evidence.page import Section
-
-Sections = Mapping[str, "Section"]
+Sections = Mapping[str, Section]
 Row = tuple[str, Mapping[str, Any]]
 
 

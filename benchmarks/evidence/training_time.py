@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.evidence import figures
+from benchmarks.evidence.section import Section
 from benchmarks.evidence.study import Sections, Study
 from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.results import in_one_place
 from lwdna_core.compare.wording import number, share
-
-if TYPE_CHECKING:
-    from benchmarks.evidence.page import Section
 
 ALIGNED = 4  # of channels, with TF32: NVIDIA, "Optimizing Convolutional Layers", section on tensor cores
 

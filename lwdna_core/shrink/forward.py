@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from lwdna_core.shrink.dispatch import apply
 from lwdna_core.shrink.errors import TraceError
 from lwdna_core.shrink.ids import core
 from lwdna_core.shrink.provenance import COMPILED, Tracer
@@ -295,7 +296,7 @@ def _pass(
     other_mode: bool = False,
 ) -> None:  # fmt: skip
     names: dict[int, str] = {}
-    tracer = Tracer(record, names, decisions, device)
+    tracer = Tracer(record, names, decisions, device, apply)
 
     def prepare() -> None:
         tracer.watch(subject.modules)

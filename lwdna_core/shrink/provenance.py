@@ -125,12 +125,18 @@ class Tracer(TorchDispatchMode):
         names: name by identity of the tensors that stand for parameters and buffers during the run.
         decisions: for operations whose meaning the trace alone cannot tell (see `proof`): which reading to take, by
             line of code, or FREEZE; FREEZE for an operation's index or a (tensor, dim) freezes the channels there.
+        device: where the network runs.
+        apply: gives the outputs of an operation their shadows.
     """
 
-    def __init__(self, record: Record, names: dict[int, str], decisions: Decisions, device: str | None) -> None:
-        from lwdna_core.shrink import cuts, layers, moves, reductions  # noqa: F401 - they register their rules
-        from lwdna_core.shrink.rules import apply  # all of which need this module
-
+    def __init__(
+        self,
+        record: Record,
+        names: dict[int, str],
+        decisions: Decisions,
+        device: str | None,
+        apply: Callable[[Tracer, Op], None],
+    ) -> None:
         super().__init__()
         self.apply = apply
         self.record, self.ids, self.names, self.decisions = record, record.ids, names, decisions

@@ -1,6 +1,7 @@
 """What each operation does to channel ids: the table of rules, and the rules for operations that work entry by entry.
 
-`moves` has those that rearrange entries, `reductions` those over space and over axes, `layers` those with weights.
+`cuts` has those that take parts, `moves` those that rearrange entries, `reductions` those over space and over axes,
+`layers` those with weights; `dispatch` says which rule an operation goes by.
 
 A rule reads the shadows of its inputs and sets those of its outputs. An operation that has no rule freezes whatever
 flows through it: the engine never guesses.
@@ -21,7 +22,6 @@ from lwdna_core.shrink.record import ParamView, Term
 
 Rule = Callable[[Tracer, Op], None]
 RULES: dict[str, Rule] = {}
-_chosen: dict[int, Rule] = {}  # by identity, as overloads live for ever, and are slow to hash
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -32,20 +32,6 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
         return function
 
     return add
-
-
-def apply(tracer: Tracer, op: Op) -> None:
-    """Set the shadows of an operation's outputs."""
-    function = _chosen.get(id(op.func))
-    if function is None:
-        named = RULES.get(op.name) or RULES.get(op.name.rstrip("_") if op.name.endswith("_") else "")
-        function = _chosen[id(op.func)] = named or (elementwise if op.pointwise else unknown)
-    function(tracer, op)
-    for bound in tracer.bounds:
-        if isinstance(bound.source, tuple) and bound.source[0] == len(tracer.record.steps):
-            from lwdna_core.shrink import cuts
-
-            cuts.note_bound(tracer, bound, op.outputs[bound.source[1]])
 
 
 def unknown(tracer: Tracer, op: Op) -> None:
