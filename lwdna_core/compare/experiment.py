@@ -97,15 +97,15 @@ def check_request(request: Request) -> tuple[Experiment, dict[str, Any]]:
     if check := getattr(MODELS.get(experiment.cfg.model.type), "check", None):
         check(experiment)  # what only its class knows: or it would be found after the search
     hashed = protocol(experiment)
-    grid = make_grid(request, experiment, fingerprint(hashed))
-    check_searches_asked(experiment, list(dict.fromkeys(run.arm for run in grid)))
+    arms = list(dict.fromkeys(run.arm for run in make_grid(request, experiment, fingerprint(hashed))))
+    check_searches_asked(experiment, arms)
     check_shares(training_loader(experiment, 0, "cpu"))
     if experiment.cfg.get("sync_bn") and get_world_size() > 1 and not request.device.startswith("cuda"):
         raise LwdnaError(f"sync_bn: torch's works on GPUs alone, not on {request.device}")
     if steps := request.recipe.max_steps:  # or a schedule that cannot be scaled would be found after the search
         scale_schedulers(experiment.cfg.get("param_scheduler"), experiment.cfg.train_cfg.max_epochs, 1, steps)
     _check_folder(comparison_folder(request, experiment), experiment, hashed, request.resume)
-    check_step(experiment)
+    check_step(experiment, arms)
     return experiment, hashed
 
 

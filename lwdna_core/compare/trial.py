@@ -48,9 +48,9 @@ def _searched(experiment: Experiment, arm: str) -> str | None:
     return LWDNA if what.shares is not None or what.widened else None
 
 
-def check_step(experiment: Experiment) -> None:
+def check_step(experiment: Experiment, arms: Sequence[str]) -> None:
     """Raise LwdnaError where a part that mmengine makes of the config cannot be made, or where two training samples
-    give no loss: neither the model's nor the search's.
+    give no loss: the model's, and the search's where an arm needs one.
     """
     cfg, network = copy.deepcopy(experiment.cfg), baseline(experiment)
     cfg.pop("compile", None)
@@ -74,7 +74,8 @@ def check_step(experiment: Experiment) -> None:
             with torch.no_grad():
                 batch = model.data_preprocessor(raw, True)
                 losses = {"model's": model(**batch, mode="loss")["loss"]}
-                losses["search's"] = resolve(search_loss(experiment))(network, batch)
+                if any(_searched(experiment, arm) for arm in arms):
+                    losses["search's"] = resolve(search_loss(experiment))(network, batch)
             break
         except LwdnaError:
             raise
