@@ -58,7 +58,8 @@ def structure(network: nn.Module) -> dict[str, Any]:
 
     The hash is of what `repr` shows and of the code of the modules' classes but for torch's, without its comments.
     """
-    parts = [re.sub(r" at 0x[0-9a-f]+", "", repr(network))]  # of functions
+    shown = re.sub(r" at 0x[0-9a-f]+", "", repr(network))  # of functions
+    parts = [re.sub(r"\{([^{}]*)\}", lambda found: ", ".join(sorted(found[1].split(", "))), shown)]  # of sets
     classes = {base for module in network.modules() for base in type(module).__mro__}
     for cls in sorted(classes, key=lambda cls: f"{cls.__module__}.{cls.__qualname__}"):
         if cls.__module__.partition(".")[0] not in ("builtins", "torch", "typing"):

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
     folders, studies = report.comparison_folders(args.work_dir), report.study_folders(args.work_dir)
     if args.format == "html" and args.out and len(folders + studies) > 1:
-        names = ", ".join(map(str, folders))
+        names = ", ".join(map(str, [*studies, *folders]))
         raise LwdnaError(f"--out {args.out}: a page shows one comparison, and {args.work_dir} holds several: {names}")
     sound = []
     for folder in folders:
@@ -68,7 +68,9 @@ def run(args: argparse.Namespace) -> int:
         for folder in studies:
             print(report.write_study(folder))
         return status
-    text = report.render(sound, args.format) if sound else ""
+    if not sound:
+        return status
+    text = report.render(sound, args.format)
     if args.out is None:
         sys.stdout.write(text)
         return status

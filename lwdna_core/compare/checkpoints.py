@@ -84,7 +84,7 @@ class CheckpointHook(Hook):  # type: ignore[misc]
         if runner.epoch and runner.epoch % self.interval == 0:
             self._save(runner)
 
-    def before_val_epoch(self, runner: Any) -> None:
+    def before_val(self, runner: Any) -> None:  # before_val_epoch may exchange the weights: EMAHook
         if runner.epoch == runner.max_epochs:
             self._save(runner)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lwdna_core.compare.config import Experiment
+from lwdna_core.compare.randomness import NETWORK, reseed
 from lwdna_core.compare.task import resolve
 from lwdna_core.data.dataset import DataSet
 from lwdna_core.errors import LwdnaError
@@ -44,7 +45,11 @@ def protocol(experiment: Experiment) -> dict[str, Any]:
 
 def _structure(experiment: Experiment) -> dict[str, Any]:
     """Of the experiment's network. Raises LwdnaError where its factory makes another one each time."""
-    first, second = (structure(build_network(experiment.network, **experiment.options)) for _ in range(2))
+    found = []
+    for _ in range(2):
+        reseed(0, NETWORK, 0)  # a weight may be part of what a network says of itself
+        found.append(structure(build_network(experiment.network, **experiment.options)))
+    first, second = found
     if first != second:
         raise LwdnaError(f"does {experiment.network} build the same network every time? {first}, then {second}")
     return first

@@ -64,7 +64,7 @@ class Recorder(Hook):  # type: ignore[misc]
         self._line.advance(1)
 
     def after_train_epoch(self, runner: Any) -> None:
-        losses = torch.stack([torch.as_tensor(self._loss / self._steps), torch.as_tensor(self._last)])
+        losses = torch.stack([torch.as_tensor(loss).reshape(()) for loss in (self._loss / self._steps, self._last)])
         all_reduce(losses, "mean")  # over the processes that share the batches
         loss, last = losses.tolist()
         self.seconds += time.perf_counter() - self._started

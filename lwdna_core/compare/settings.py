@@ -43,10 +43,11 @@ def one_budget(settings: Mapping[str, Any], options: Sequence[str]) -> dict[str,
     A config inherits a budget of MACs, which one of its own of parameters cannot take away. Raises LwdnaError where the
     options name both.
     """
-    named = [key for key in _BUDGETS if any(option.startswith(f"experiment.shrink.{key}=") for option in options)]
+    given = [key for key in _BUDGETS if settings.get(key) is not None]
+    named = [key for key in given if any(option.startswith(f"experiment.shrink.{key}=") for option in options)]
     if len(named) > 1:
         raise LwdnaError(f"--cfg-options: experiment.shrink has one budget, {' or '.join(named)}, not both")
-    return _with_budget(settings, named or [key for key in _BUDGETS if settings.get(key) is not None])
+    return _with_budget(settings, named or given)
 
 
 def of_arm(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

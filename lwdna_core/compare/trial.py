@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
-import torch
 from mmengine.config import Config
+from mmengine.dist import get_world_size
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS
-from torch import Tensor
+from torch import Tensor, nn
 
 from lwdna_core.compare.arms import LWDNA
 from lwdna_core.compare.config import Experiment
@@ -24,7 +24,7 @@ from lwdna_core.shrink import trace
 from lwdna_core.shrink.settings import check_settings
 
 _SAMPLES = 2  # in train mode normalisations need more than one
-_OF_PRECISION = ("type", "dtype", "loss_scale")  # in optim_wrapper: nothing that the CPU would take
+_OF_PRECISION = ("type", "dtype", "loss_scale")  # of AmpOptimWrapper: nothing that the CPU would take
 
 
 def check_searches_asked(experiment: Experiment, arms: Sequence[str]) -> None:
@@ -55,7 +55,9 @@ def check_step(experiment: Experiment, arms: Sequence[str]) -> None:
     cfg, network = copy.deepcopy(experiment.cfg), baseline(experiment)
     cfg.pop("compile", None)
     model = _made(cfg, "model", lambda: MODELS.build(cfg.model, default_args={"network": network}))
-    wrapper = {key: value for key, value in cfg.optim_wrapper.items() if key not in _OF_PRECISION}
+    wrapper = dict(cfg.optim_wrapper)
+    if wrapper.get("type") == "AmpOptimWrapper":
+        wrapper = {key: value for key, value in wrapper.items() if key not in _OF_PRECISION}
     optimizer = _made(cfg, "optim_wrapper", lambda: build_optim_wrapper(model, wrapper))
     data = load_set(experiment, "train_dataloader")
     epochs, epoch = cfg.train_cfg.max_epochs, -(-len(data) // cfg.train_dataloader.batch_size)
@@ -65,17 +67,19 @@ def check_step(experiment: Experiment, arms: Sequence[str]) -> None:
         _made(cfg, "param_scheduler", lambda: PARAM_SCHEDULERS.build(scheduler, default_args=given))  # noqa: B023
     for key, registry in (("val_evaluator", METRICS), ("custom_hooks", HOOKS)):
         for part in _several(cfg.get(key)):
-            _made(cfg, key, lambda: registry.build(part))  # noqa: B023
+            own = {name: value for name, value in part.items() if name != "priority"}  # that is the runner's
+            _made(cfg, key, lambda: registry.build(own))  # noqa: B023
+    if get_world_size() > 1 and any(isinstance(module, nn.SyncBatchNorm) for module in network.modules()):
+        return  # it works on GPUs alone
 
     model.train()
     for size in (_SAMPLES, cfg.train_dataloader.batch_size):  # some losses take the worst so many samples of a batch
         try:
             (raw,) = islice(data.loader(size, "cpu", seed=0), 1)
-            with torch.no_grad():
-                batch = model.data_preprocessor(raw, True)
-                losses = {"model's": model(**batch, mode="loss")["loss"]}
-                if any(_searched(experiment, arm) for arm in arms):
-                    losses["search's"] = resolve(search_loss(experiment))(network, batch)
+            batch = model.data_preprocessor(raw, True)
+            losses = {"model's": model.parse_losses(model._run_forward(batch, mode="loss"))[0]}
+            if any(_searched(experiment, arm) for arm in arms):
+                losses["search's"] = resolve(search_loss(experiment))(network, batch)
             break
         except LwdnaError:
             raise

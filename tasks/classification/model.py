@@ -166,6 +166,8 @@ class ImageClassifier(BaseModel):  # type: ignore[misc]
         try:
             with torch.no_grad():
                 scores = baseline(experiment).eval()(*blank(experiment))
+        except LwdnaError:  # there is no such network
+            raise
         except Exception as error:  # the network is anybody's code
             reason = f"{type(error).__name__}: {error}"
             raise LwdnaError(

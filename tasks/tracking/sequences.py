@@ -136,17 +136,18 @@ def check_whole(file: Path) -> None:
         head = content.read(2)
         content.seek(max(0, content.seek(0, os.SEEK_END) - _TAIL))
         tail = content.read()
+        if not _ends(head, tail):  # cameras write all kinds of things behind it
+            content.seek(0)
+            if not _ends(head, content.read()):
+                raise LwdnaError(f"{file}: not a whole image")
+
+
+def _ends(head: bytes, tail: bytes) -> bool:
+    if head == b"\xff\xd8":
         # Markers of ITU T.81, table B.1: the image's end after its last scan, in whose data it cannot be. A thumbnail
         # in the head of a file has an end as well.
-        if head == b"\xff\xd8" and tail.rfind(b"\xff\xd9") <= tail.rfind(b"\xff\xda"):
-            content.seek(0)
-            tail = content.read()
-    cut = {
-        b"\xff\xd8": tail.rfind(b"\xff\xd9") <= tail.rfind(b"\xff\xda"),
-        b"\x89P": b"IEND" not in tail,
-    }
-    if cut.get(head):
-        raise LwdnaError(f"{file}: not a whole image")
+        return tail.rfind(b"\xff\xd9") > tail.rfind(b"\xff\xda")
+    return head != b"\x89P" or b"IEND" in tail
 
 
 _TAIL = 1024  # bytes

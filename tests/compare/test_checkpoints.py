@@ -70,10 +70,13 @@ def test_an_unusable_checkpoint_is_reported_and_the_one_before_is_used(
 
 
 def test_a_run_that_ended_in_its_last_evaluation_goes_on_with_it(compare: Compare, tmp_path: Path) -> None:
-    """As where a test frame cannot be read, or somebody has no more time: the training is not lost."""
+    """As where a test frame cannot be read, or somebody has no more time: the training is not lost.
+
+    mmengine's EMAHook puts its averaged weights in the network's place for evaluations.
+    """
     (tmp_path / "evaluation_parts.py").write_text(EVALUATION)
     config = tmp_path / "tiny.py"
-    config.write_text(config.read_text() + "custom_hooks += [dict(type='evaluation_parts.Evaluation')]\n")
+    config.write_text(config.read_text() + f"custom_hooks += [{EMA}, dict(type='evaluation_parts.Evaluation')]\n")
     compare(seeds=1, arms=("baseline",), work_dir=tmp_path / "straight")
     folder = tmp_path / "out" / "tiny" / "seed0" / "baseline"
     with pytest.MonkeyPatch.context() as patch:
@@ -91,6 +94,7 @@ def test_a_run_that_ended_in_its_last_evaluation_goes_on_with_it(compare: Compar
     assert resumed["train"]["steps"] == straight["train"]["steps"] == 16
 
 
+EMA = "dict(type='EMAHook', momentum=0.1)"
 EVALUATION = """
 import os
 from mmengine.hooks import Hook

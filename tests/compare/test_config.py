@@ -154,6 +154,8 @@ def test_the_budget_that_the_command_line_names_is_the_one(tmp_path: Path) -> No
     both = ("experiment.shrink.macs=0.7", "experiment.shrink.params=0.8")
     with pytest.raises(LwdnaError, match="one budget, params or macs, not both"):
         load_experiment("classification", str(path), both)
+    without = ("experiment.shrink.macs=0.7", "experiment.shrink.params=None")
+    assert load_experiment("classification", str(path), without).shrink["macs"] == 0.7
     path.write_text(f"_base_ = {str(base)!r}\nexperiment = dict(arms=[dict(name='own', macs=0.7, params=0.8)])")
     with pytest.raises(LwdnaError, match=r"experiment\.arms: 'own' has one budget"):
         load_experiment("classification", str(path))

@@ -12,7 +12,48 @@ from lwdna_core.errors import LwdnaError
 Compare = Callable[..., tuple[int, str]]
 
 PARTS = """
+import torch
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
+from tasks.classification.model import ImageClassifier
+from tiny_parts import build
 from torch import nn
+
+class Saying(nn.Module):
+    # what it says of itself holds a random weight, and a set
+    def __init__(self):
+        super().__init__()
+        self.layers, self.marks = build(), {"one", "two", "three", "four"}
+
+    def extra_repr(self):
+        return f"first weight {self.layers[0].weight[0, 0, 0, 0]:.5f}, marks {self.marks}"
+
+    def forward(self, x):
+        return self.layers(x)
+
+class Two(ImageClassifier):
+    def forward(self, inputs, labels, mode):
+        found = super().forward(inputs, labels, mode)
+        if mode == "loss":
+            return {"loss_one": found["loss"] * torch.ones(3), "loss_two": found["loss"]}
+        return found
+
+    def parse_losses(self, losses):
+        return BaseModel.parse_losses(self, losses)
+
+class Penalised(ImageClassifier):
+    def forward(self, inputs, labels, mode):
+        if mode == "loss":
+            inputs = inputs.requires_grad_()
+            loss = super().forward(inputs, labels, mode)["loss"]
+            (gradient,) = torch.autograd.grad(loss, inputs, create_graph=True)
+            return {"loss": loss + gradient.square().sum()}
+        return super().forward(inputs, labels, mode)
+
+class Wrapper(OptimWrapper):
+    def __init__(self, optimizer, rho):
+        super().__init__(optimizer)
+        self.rho = rho
 
 def fixed():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 14 * 14, 10))
@@ -73,3 +114,25 @@ def test_a_config_that_cannot_be_run_is_found_before_the_first_step(
 
 def test_a_baseline_alone_asks_nothing_of_the_search(compare: Compare) -> None:
     assert compare(seeds=1, arms=("baseline",), max_steps=2, options=("experiment.shrink.floor=1.5",))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("seeds=2)", 'seeds=2)\nmodel = dict(type="trial_parts.Two")'),
+        ("seeds=2)", 'seeds=2)\nmodel = dict(type="trial_parts.Penalised")'),
+        ('"tiny_parts:build"', '"trial_parts:Saying"'),
+        ('[dict(type="tiny_parts.Trouble")]', '[dict(type="EmptyCacheHook", after_epoch=True, priority="LOW")]'),
+        ("optim_wrapper = dict(", 'optim_wrapper = dict(type="trial_parts.Wrapper", rho=0.1, '),
+    ],
+    ids=["losses by name", "gradients in the loss", "a random repr", "a hook's priority", "an optimiser wrapper"],
+)
+def test_what_mmengine_runs_is_not_refused(before: str, after: str, compare: Compare, tiny: Path) -> None:
+    (tiny.parent / "trial_parts.py").write_text(PARTS)
+    tiny.write_text(tiny.read_text().replace(before, after))
+    assert compare(seeds=1, arms=("baseline",), max_steps=2)[0] == 0
+
+
+def test_an_unknown_network_is_called_unknown(compare: Compare) -> None:
+    with pytest.raises(LwdnaError, match=r"^unknown network 'cifar_resnt20'; near ones: cifar_resnet20"):
+        compare(options=("experiment.network=cifar_resnt20",))

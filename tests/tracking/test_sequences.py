@@ -69,6 +69,9 @@ def test_a_cut_png_is_no_whole_image(tmp_path: Path) -> None:
     file = tmp_path / "0001.png"
     cv2.imwrite(str(file), np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8))
     check_whole(file)
+    file.write_bytes(file.read_bytes() + bytes(5000))
+    check_whole(file)
+    file.write_bytes(file.read_bytes()[:-5000])
     file.write_bytes(file.read_bytes()[:-200])
     with pytest.raises(LwdnaError, match=r"0001.png: not a whole image"):
         check_whole(file)
