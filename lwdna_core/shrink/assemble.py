@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from lwdna_core.shrink.cuts import part
-from lwdna_core.shrink.forward import Inputs, Subject, as_call, input_shapes
+from lwdna_core.shrink.forward import Inputs, as_call, input_shapes
 from lwdna_core.shrink.graph import (
     Attribute,
     ChannelGraph,
@@ -26,6 +26,7 @@ from lwdna_core.shrink.graph import (
 from lwdna_core.shrink.grouping import Grouping, Vectors, distinct, group_elements
 from lwdna_core.shrink.ids import varying
 from lwdna_core.shrink.record import ParamView, Record
+from lwdna_core.shrink.subject import Subject
 
 
 def assemble(record: Record, subject: Subject, inputs: Inputs, device: str | None) -> ChannelGraph:

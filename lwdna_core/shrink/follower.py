@@ -10,11 +10,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lwdna_core.shrink.cuts import holding
 from lwdna_core.shrink.direct import shortcuts
-from lwdna_core.shrink.forward import Subject, output_tensors, run_forward
+from lwdna_core.shrink.forward import output_tensors, run_forward
 from lwdna_core.shrink.graph import ChannelGraph, Form
 from lwdna_core.shrink.provenance import COMPILED, EMPTY, caller, numbers_of, signature, tensors
 from lwdna_core.shrink.record import Bound
 from lwdna_core.shrink.shapes import execute
+from lwdna_core.shrink.subject import Subject
 from lwdna_core.shrink.surgery import Plan
 
 

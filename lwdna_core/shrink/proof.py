@@ -18,10 +18,11 @@ from torch.nn.parameter import is_lazy
 from lwdna_core.shrink.assemble import assemble
 from lwdna_core.shrink.errors import TraceError
 from lwdna_core.shrink.follower import Mismatch, mismatch
-from lwdna_core.shrink.forward import Inputs, Subject, record_forward, uncollected
+from lwdna_core.shrink.forward import Inputs, record_forward, uncollected
 from lwdna_core.shrink.graph import ChannelGraph
 from lwdna_core.shrink.ids import varying
 from lwdna_core.shrink.record import FREEZE, Record
+from lwdna_core.shrink.subject import Subject
 from lwdna_core.shrink.surgery import Plan, rebuild
 
 ROUNDS = 200

@@ -13,9 +13,10 @@ from torch import nn
 
 from lwdna_core.shrink.errors import ResizeError
 from lwdna_core.shrink.follower import mismatch
-from lwdna_core.shrink.forward import Subject, uncollected
+from lwdna_core.shrink.forward import uncollected
 from lwdna_core.shrink.graph import ChannelGraph, check_names
 from lwdna_core.shrink.initialise import initialise_weights
+from lwdna_core.shrink.subject import Subject
 from lwdna_core.shrink.surgery import rebuild
 
 Widths = Mapping[str, int | Sequence[int]]

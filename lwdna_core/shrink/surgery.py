@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from lwdna_core.shrink.errors import ResizeError
-from lwdna_core.shrink.forward import Subject, is_parameter
 from lwdna_core.shrink.graph import ChannelGraph, Tokens
 from lwdna_core.shrink.initialise import RECORD
 from lwdna_core.shrink.provenance import COMPILED
+from lwdna_core.shrink.subject import Subject, is_parameter
 
 
 class Plan:
