@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,12 @@ def test_a_network_of_ones_own_in_python(tmp_path: Path, monkeypatch: pytest.Mon
     exec(blocks("own_network.md")[""], names)
     found = json.loads((tmp_path / "channels.json").read_text())
     assert found["found"]["macs"] <= 0.9 * found["baseline"]["macs"]
+
+
+def test_the_picture_of_the_engine_is_what_the_engine_does() -> None:
+    script = DOCS / "images" / "provenance.py"
+    drawn = runpy.run_path(str(script))["draw"]()
+    assert drawn == script.with_suffix(".svg").read_text()
 
 
 def test_a_network_and_data_of_ones_own_on_the_command_line(

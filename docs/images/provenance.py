@@ -6,22 +6,24 @@ import re
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from lwdna_core.shrink import trace
 from lwdna_core.shrink.forward import record_forward
+from lwdna_core.shrink.subject import Subject
 
 HERE = Path(__file__).parent
 FIXED, COLOURS = "#c8c8c8", ("#56b4e9", "#e69f00", "#7cc68d")
 CELL, GRID = 24, 9
 
 
-def main() -> None:
-    """Write the picture beside this file."""
+def draw() -> str:
+    """The picture."""
     page = (HERE.parent / "engine.md").read_text()
     names: dict[str, object] = {}
     exec(re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)[0], names)
     network, x = names["network"], names["x"]
-    graph, (record, _) = trace(network, x), record_forward(network, x, {})  # type: ignore[arg-type]
+    graph, (record, _) = trace(network, x), record_forward(Subject(network), x, {})  # type: ignore[arg-type]
     of_element = np.repeat(np.arange(len(graph.groups)), [g.size for g in graph.groups])
 
     def colour(element: int) -> str:
@@ -35,9 +37,10 @@ def main() -> None:
     image = [(n, FIXED, -1 - n) for n in range(x.size(1))]  # type: ignore[attr-defined]
     rows = [("image", image)]
     for step in record.steps:
-        if step.cores[0] is None or step.cores[0].numel() < 2:  # the normalisation counts its batches
+        carried = step.cores[0]
+        if not isinstance(carried, Tensor) or carried.numel() < 2:  # the normalisation counts its batches
             continue
-        ids = step.cores[0].flatten()
+        ids = carried.flatten()
         cells = [
             (shown.setdefault(i, len(shown) + len(image)), colour(by_root.get(r, -1)), r)
             for i, r in zip(ids.tolist(), record.ids.find(ids).tolist(), strict=True)
@@ -86,8 +89,8 @@ def main() -> None:
         '<text x="16" y="24" class="h">operation</text><text x="120" y="24" class="h">channels that come out</text>'
         '<text x="450" y="24" class="h">weight: rows make, columns read</text>'
     )
-    (HERE / "provenance.svg").write_text("\n".join([head, *parts, "</svg>"]) + "\n")
+    return "\n".join([head, *parts, "</svg>"]) + "\n"
 
 
 if __name__ == "__main__":
-    main()
+    (HERE / "provenance.svg").write_text(draw())
