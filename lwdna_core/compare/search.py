@@ -160,12 +160,18 @@ def search(experiment: Experiment, arm: str, seed: int, folder: Path, device: st
     return found
 
 
+def searched_arm(experiment: Experiment, arm: str) -> str | None:
+    """The arm whose search gives an arm its channels; None where it needs no search."""
+    what = experiment.known_arms[arm]
+    if what.shrink is not None:
+        return arm
+    return LWDNA if what.shares is not None or what.widened else None
+
+
 def source(experiment: Experiment, run: Run) -> Path | None:
     """The `channels.json` of the search that the arm of a run follows from; None where it needs no search."""
-    arm = experiment.known_arms[run.arm]
-    if arm.shrink is None and arm.shares is None and not arm.widened:
-        return None
-    return _search_folder(run.folder.parent, run.arm if arm.shrink is not None else LWDNA) / "channels.json"
+    arm = searched_arm(experiment, run.arm)
+    return None if arm is None else _search_folder(run.folder.parent, arm) / "channels.json"
 
 
 def shrink_settings(experiment: Experiment, arm: str) -> dict[str, Any]:

@@ -13,10 +13,9 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import HOOKS, METRICS, MODELS, PARAM_SCHEDULERS
 from torch import Tensor, nn
 
-from lwdna_core.compare.arms import LWDNA
 from lwdna_core.compare.config import Experiment
 from lwdna_core.compare.protocol import load_set
-from lwdna_core.compare.search import baseline, blank, search_loss, shrink_settings
+from lwdna_core.compare.search import baseline, blank, search_loss, searched_arm, shrink_settings
 from lwdna_core.compare.settings import DATA
 from lwdna_core.compare.task import resolve
 from lwdna_core.errors import LwdnaError
@@ -30,7 +29,7 @@ _OF_PRECISION = ("type", "dtype", "loss_scale")  # of AmpOptimWrapper: nothing t
 def check_searches_asked(experiment: Experiment, arms: Sequence[str]) -> None:
     """Raise LwdnaError where the engine cannot read the network, or an arm's search is asked for what it cannot do."""
     groups = trace(baseline(experiment), blank(experiment)).widths
-    for arm in dict.fromkeys(_searched(experiment, arm) for arm in arms):
+    for arm in dict.fromkeys(searched_arm(experiment, arm) for arm in arms):
         if arm is None:
             continue
         settings = {key: value for key, value in shrink_settings(experiment, arm).items() if key not in DATA}
@@ -38,14 +37,6 @@ def check_searches_asked(experiment: Experiment, arms: Sequence[str]) -> None:
             check_settings(settings, groups)
         except LwdnaError as error:
             raise LwdnaError(f"{experiment.cfg.filename}: experiment.shrink for {arm}: {error}") from error
-
-
-def _searched(experiment: Experiment, arm: str) -> str | None:
-    """The arm whose search gives an arm its channels."""
-    what = experiment.known_arms[arm]
-    if what.shrink is not None:
-        return arm
-    return LWDNA if what.shares is not None or what.widened else None
 
 
 def check_step(experiment: Experiment, arms: Sequence[str]) -> None:
@@ -78,7 +69,7 @@ def check_step(experiment: Experiment, arms: Sequence[str]) -> None:
             (raw,) = islice(data.loader(size, "cpu", seed=0), 1)
             batch = model.data_preprocessor(raw, True)
             losses = {"model's": model.parse_losses(model._run_forward(batch, mode="loss"))[0]}
-            if any(_searched(experiment, arm) for arm in arms):
+            if any(searched_arm(experiment, arm) for arm in arms):
                 losses["search's"] = resolve(search_loss(experiment))(network, batch)
             break
         except LwdnaError:

@@ -86,12 +86,12 @@ def write_report(folder: Path, *, out: Path | None = None, measure: bool | None 
     return path
 
 
-def write_study(folder: Path, *, out: Path | None = None) -> Path:
+def write_study(folder: Path) -> Path:
     """Write the HTML report of comparisons at several sizes of the training set, and return its path.
 
     The folder may be that of a comparison on the whole set as well, whose report has another name.
     """
-    path = out or folder / STUDY
+    path = folder / STUDY
     _write(path, fractions_page(folder, read_json(folder / "fractions.json")))
     return path
 
