@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -229,9 +230,7 @@ def tested(sequence: Annotated) -> Filmed:
     outside the frame. What later lines hold is the convention's business.
     """
     filmed = _filmed(sequence)
-    sizes = {file: image_size(file) for file in filmed.files}
-    for file in filmed.files:
-        check_whole(file)
+    sizes = {file: _whole_size(file, file.stat().st_mtime_ns) for file in filmed.files}
     width, height = size = sizes[filmed.files[0]]
     if wrong := next((file for file in filmed.files if sizes[file] != size), None):
         told, first = ("{:.0f} x {:.0f}".format(*of) for of in (sizes[wrong], size))
@@ -244,6 +243,13 @@ def tested(sequence: Annotated) -> Filmed:
             f"{width:.0f} x {height:.0f} pixels"
         )
     return filmed
+
+
+@cache
+def _whole_size(file: Path, changed: int) -> tuple[float, float]:
+    """(width, height) of an image that is not cut. A comparison asks for its test set once for each run."""
+    check_whole(file)
+    return image_size(file)
 
 
 def _learned(sequence: Annotated) -> Filmed:
