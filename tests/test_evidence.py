@@ -81,6 +81,16 @@ def test_the_page_shows_a_result_against_the_hypothesis(tmp_path: Path) -> None:
         assert (page.parent / "images" / "evidence" / f"{image}.svg").read_bytes().startswith(b"<?xml")
 
 
+def test_shares_of_one_training_set_count_once_in_the_sign_test(tmp_path: Path) -> None:
+    for name, score in ((NAME, 89.0), (f"{NAME}_fraction0.1", 91.0), (f"{NAME}_fraction0.5", 91.0)):
+        for seed in range(3 + (name == NAME)):
+            for arm, value in (("baseline", 90.0), ("lwdna", score + 0.1 * seed)):
+                store.add(tmp_path, name, run(arm, seed, value))
+    text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
+    assert "its mean lies above in 2 of them. Each network with its data counted once, that is 0 of 1;" in text
+    assert "in 100.0 % of such tables (sign test)" in text
+
+
 def test_what_the_search_decides_is_told_from_what_fewer_macs_do(tmp_path: Path) -> None:
     for seed, noise in enumerate((0.0, 0.1, 0.2)):
         for arm, score in (("baseline", 90.0), ("uniform", 89.5), ("shuffled", 89.4), ("lwdna", 88.0 + noise)):

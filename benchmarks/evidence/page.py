@@ -6,8 +6,10 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
+from scipy.stats import binomtest
 
 from benchmarks.evidence.figures import differences, overview
 from benchmarks.evidence.section import Section, sections
@@ -46,8 +48,27 @@ def render(compared: Sequence[Section], studied: Sequence[Study]) -> str:
         verdict_words=verdict_words, name=lambda section: _name(section, compared),
     )  # fmt: skip
     return environment.get_template("page.md.j2").render(
-        sections=compared, studies=studied, tally=_tally(compared), BASELINE=BASELINE, LWDNA=LWDNA
-    )
+        sections=compared, studies=studied, tally=_tally(compared), signs=_signs(compared),
+        BASELINE=BASELINE, LWDNA=LWDNA,
+    )  # fmt: skip
+
+
+def _signs(compared: Sequence[Section]) -> dict[str, tuple[int, int, float]]:
+    """By what LW-DNA is compared with: in how many its mean lies above, of how many, and the sign test's two-sided p.
+
+    Shares of one training set are not independent, so every config counts once, with the most seeds it has.
+    """
+    chosen: dict[tuple[str, str], dict[str, Any]] = {}
+    for section in compared:
+        for pair in section.primary:
+            key = str(pair["vs"]), section.entry.config
+            if pair["arm"] == LWDNA and ENOUGH <= pair["n"] and pair["n"] > chosen.get(key, {"n": 0})["n"]:
+                chosen[key] = pair
+    found = {}
+    for other in dict.fromkeys(other for other, _ in chosen):
+        signs = [pair["difference"] > 0 for (vs, _), pair in chosen.items() if vs == other and pair["difference"]]
+        found[other] = sum(signs), len(signs), float(binomtest(sum(signs), len(signs)).pvalue) if signs else 1.0
+    return found
 
 
 def _tally(compared: Sequence[Section]) -> dict[str, Counter[str]]:
