@@ -62,7 +62,7 @@ def _signs(compared: Sequence[Section]) -> dict[str, tuple[int, int, float]]:
     for section in compared:
         for pair in section.primary:
             key = str(pair["vs"]), section.entry.config
-            if pair["arm"] == LWDNA and ENOUGH <= pair["n"] and pair["n"] > chosen.get(key, {"n": 0})["n"]:
+            if pair["arm"] == LWDNA and pair["n"] >= ENOUGH and pair["n"] > chosen.get(key, {"n": 0})["n"]:
                 chosen[key] = pair
     found = {}
     for other in dict.fromkeys(other for other, _ in chosen):
