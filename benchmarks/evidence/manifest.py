@@ -52,6 +52,7 @@ CRITERIA = (
     "lwdna", "lwdna-noclassifier", "lwdna-hypernet", "lwdna-gate", "lwdna-magnitude", "lwdna-value",
     "random", "shuffled",
 )  # fmt: skip
+AMPLITUDES = ("baseline", "mirrored", "uniform", "damped", "lwdna", "amplified", "shuffled")
 SEARCHES = (
     "lwdna", "lwdna-width1.5", "lwdna-gate", "lwdna-gate-per-mac", "lwdna-batches16",
     "lwdna-equal", "lwdna-gate-equal", "lwdna-gate-per-mac-equal", "lwdna-rounds4", "lwdna-rounds4-equal",
@@ -106,8 +107,9 @@ COMPARISONS = (
     Comparison(TRACKING, "siamfc_small_composed_short", "SiamFC-small, composed sequences", seeds=5),
     FIFTH,
     Comparison(CLASSIFICATION, RESNET8, "the floor", FLOORS, 8, TENTH),
-    Comparison(CLASSIFICATION, RESNET8, "criteria", CRITERIA, fraction=TENTH),
-    Comparison(CLASSIFICATION, RESNET8, "the width", WIDTHS, fraction=TENTH),
+    Comparison(CLASSIFICATION, RESNET8, "more and less of LW-DNA", AMPLITUDES, 8, TENTH),
+    Comparison(CLASSIFICATION, RESNET8, "criteria", CRITERIA, 8, TENTH),
+    Comparison(CLASSIFICATION, RESNET8, "the width", WIDTHS, 8, TENTH),
     Comparison(CLASSIFICATION, RESNET8, "other searches", ("baseline", "uniform", *SEARCHES), 8, TENTH),
     Comparison(RESTORATION, "dncnn_small_photos_short", "other searches", ("baseline", "uniform", *SEARCHES), 8),
     Comparison(RESTORATION, "edsr_small_x2_photos_short", "the chosen search", CHOSEN, 5),

@@ -86,7 +86,9 @@ def test_list_names_configs_and_arms(capsys: pytest.CaptureFixture[str]) -> None
     assert listed.keys() == {"configs:", "arms:"}
     assert listed["configs:"]["resnet20_digits"].endswith("(default)")
     assert "CIFAR-10" in listed["configs:"]["resnet20_cifar10"]
-    assert list(listed["arms:"]) == ["baseline", "lwdna", "uniform", "random", "shuffled", "widened"]
+    assert list(listed["arms:"]) == [
+        "baseline", "lwdna", "uniform", "random", "shuffled", "damped", "amplified", "mirrored", "widened",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

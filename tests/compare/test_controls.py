@@ -71,6 +71,17 @@ def test_shuffled_has_lwdnas_ratios_in_another_order() -> None:
     assert [g.found < g.baseline for g in config.groups] != [g.found < g.baseline for g in lwdna.groups]
 
 
+def test_amplitudes_are_powers_of_lwdnas_ratios() -> None:
+    lwdna = found(list(np.linspace(0.7, 0.35, len(GRAPH.groups))))
+    wanted = np.log([g.found / g.baseline for g in lwdna.groups])
+    for name, power in (("damped", 0.5), ("amplified", 2.0), ("mirrored", -1.0)):
+        config = control(lwdna, ARMS[name].shares, NETWORK, INPUT)  # type: ignore[arg-type]
+        ratios = np.log([g.found / g.baseline for g in config.groups])
+        inside = np.array([g.found < g.widened for g in config.groups])
+        slope = np.polyfit(wanted[inside], ratios[inside], 1)[0]
+        assert abs(slope - power) < 0.15 * abs(power), (name, slope)
+
+
 def test_random_and_shuffled_depend_on_the_seed_alone() -> None:
     shares = list(np.linspace(0.9, 0.3, len(GRAPH.groups)))
     for name in ("random", "shuffled"):
