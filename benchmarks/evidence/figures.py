@@ -68,7 +68,9 @@ def differences(pairs: Sequence[Mapping[str, Any]], unit: str) -> bytes:
 
 
 def overview(sections: Sequence[Section]) -> bytes:
-    """LW-DNA against the baseline in every comparison, a panel for each unit."""
+    """LW-DNA against the baseline in every comparison, a panel for each unit, on a scale that is linear near 0 and
+    logarithmic beyond, since intervals of few seeds are wide.
+    """
     units = list(dict.fromkeys(section.unit for section in sections))
     rows = {u: [(s.entry.title, s.pair(LWDNA, BASELINE)) for s in sections if s.unit == u] for u in units}
     heights = [len(rows[u]) + 2.2 for u in units]
@@ -76,7 +78,19 @@ def overview(sections: Sequence[Section]) -> bytes:
         drawing = Figure(figsize=(7, 0.27 * sum(heights)), layout="constrained")
         panels = drawing.subplots(len(units), 1, gridspec_kw={"height_ratios": heights}, squeeze=False)[:, 0]
         for axes, unit in zip(panels, units, strict=True):
-            bars(axes, [(title, pair) for title, pair in rows[unit] if pair])
+            shown = [(f"{title} ({pair['n']})", pair) for title, pair in rows[unit] if pair]
+            bars(axes, shown)
+            most = max(abs(end) for _, pair in shown for end in (pair["low"], pair["high"], pair["difference"])
+                       if end is not None) or 1.0  # fmt: skip
+            middle = sorted(abs(pair["difference"]) for _, pair in shown)[len(shown) // 2]
+            steps = [step for power in range(-4, 3) for step in (10.0**power, 3 * 10.0**power)]
+            linear = next(step for step in steps if step >= min(middle, 100))
+            axes.set_xscale("symlog", linthresh=linear)
+            axes.set_xlim(-1.2 * max(most, linear), 1.2 * max(most, linear))
+            ticks = [step for step in steps if linear <= step < 1.2 * max(most, linear)]
+            axes.set_xticks([-step for step in reversed(ticks)] + [0, *ticks])
+            axes.get_xaxis().set_major_formatter(lambda value, _: f"{value:+g}".replace("-", "−") if value else "0")
+            axes.minorticks_off()
             axes.set_xlabel(f"LW-DNA − baseline, {points(unit) or 'AUC'}")
     return svg(drawing)
 
@@ -102,7 +116,7 @@ def scatter(clouds: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], x:
         for axes, (title, unit, cloud) in zip(panels[: len(clouds)], clouds, strict=True):
             axes.axhline(0, color="0.7", linewidth=0.8)
             axes.plot(*zip(*cloud, strict=True), "o", color=NEITHER, markersize=3, alpha=0.6)
-            axes.set_title(title, loc="left", fontsize=8)
+            axes.set_title(title, loc="left", fontsize=7)
             axes.set_xlabel(x)
             axes.set_ylabel(f"arm − baseline, {points(unit)}".rstrip(", "))
     return svg(drawing)
@@ -126,7 +140,10 @@ def lines(
             axes.minorticks_off()
         axes.set_xlabel(x)
         axes.set_ylabel(y)
-        axes.legend()
+        if len(series) > 1:
+            axes.legend()
+        else:
+            axes.axhline(0, color="#24292f", linewidth=0.8)
     return svg(drawing)
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from benchmarks.evidence import store
 from benchmarks.evidence.manifest import COMPARISONS, Comparison
+from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.comparison import compare_results
 from lwdna_core.compare.results import sittings
 from lwdna_core.compare.task import find_task
+from lwdna_core.compare.wording import number, places, points, search_sentence
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,58 @@ class Section:
         """The difference of two arms in the first metric, if both were run."""
         return next((p for p in self.primary if (p["arm"], p["vs"]) == (arm, reference)), None)
 
+    def apart(self, arm: str, reference: str) -> list[int]:
+        """Seeds of which the two arms were not trained in the same places: device, torch and number of threads."""
+        where = {
+            (run["arm"], int(run["seed"])): {
+                tuple(place["environment"][key] for key in ("device", "torch", "threads")) for place in sittings(run)
+            }
+            for run in self.runs if run["arm"] in (arm, reference)
+        }  # fmt: skip
+        seeds = sorted(seed for name, seed in where if name == arm and (reference, seed) in where)
+        return [seed for seed in seeds if where[arm, seed] != where[reference, seed]]
+
+    @property
+    def unchanged(self) -> dict[str, dict[int, float]]:
+        """Arms that were to differ from the baseline and have its very channels, as a search that found nothing better
+        gives them: what they score above the baseline of their seed is chance alone. {arm: {seed: difference}}.
+        """
+        metric = str(self.comparison["primary"])
+        base = {int(run["seed"]): run for run in self.runs if run["arm"] == BASELINE}
+        found: dict[str, dict[int, float]] = {}
+        for run in self.runs:
+            if run["arm"] == BASELINE or (other := base.get(int(run["seed"]))) is None:
+                continue
+            if run["network"]["channels"] == other["network"]["channels"]:
+                above = float(run["metrics"][metric]) - float(other["metrics"][metric])
+                found.setdefault(run["arm"], {})[int(run["seed"])] = above
+        return found
+
+    @property
+    def details(self) -> list[dict[str, Any]]:
+        """LW-DNA against the baseline in the other metrics, and in the first where its test items were drawn again."""
+        pairs = [p for p in self.comparison["pairs"] if (p["arm"], p["vs"]) == (LWDNA, BASELINE)]
+        first = self.comparison["primary"]
+        return [p for p in pairs if p["difference"] is not None and (p["metric"] != first or p["bootstrap"])]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the numbers has to know: sentences."""
+        found = []
+        if cost := search_sentence(list(self.runs)):
+            found.append(f"{cost[0].upper()}{cost[1:]}.")
+        arms = [arm for arm in self.comparison["arms"] if arm != BASELINE]
+        if apart := [f"{arm} of {_seeds(seeds)}" for arm in arms if (seeds := self.apart(arm, BASELINE))]:
+            found.append(f"Not trained in the same places as the baseline of their seed: {'; '.join(apart)}.")
+        for arm, above in self.unchanged.items():
+            low, high = (number(choose(above.values()), places(self.unit), sign=True) for choose in (min, max))
+            found.append(
+                f"The channels of {arm} of {_seeds(list(above))} are the baseline's own: what it scores above it "
+                f"there, {low} to {high} {points(self.unit)}".rstrip()
+                + ", is chance: 0 in the same place, else what other rounding does to a training."
+            )
+        return found
+
     @property
     def machines(self) -> list[str]:
         """Where the runs were made: device, torch and threads."""
@@ -53,6 +107,10 @@ class Section:
     def values(self, kind: str) -> list[str]:
         """Different values of a key of the runs."""
         return list(dict.fromkeys(str(run[kind]) for run in self.runs))
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, sorted(seeds)))}"
 
 
 def sections(results: Path) -> list[Section]:

@@ -1,4 +1,4 @@
-"""Questions that the paper leaves open: a figure and three sentences each, from the results alone."""
+"""Questions that the paper leaves open: a figure, an answer and what it takes to read that, from the results alone."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.evidence import figures
+from benchmarks.evidence.agreement import agreement
+from benchmarks.evidence.alignment import alignment
+from benchmarks.evidence.amplitude import amplitude
 from benchmarks.evidence.manifest import CRITERIA, FLOORS, FRACTIONS, RESNET8, TENTH, WIDTHS
 from benchmarks.evidence.searches import searches
 from benchmarks.evidence.section import Section
+from benchmarks.evidence.start import start
 from benchmarks.evidence.study import (
     Row,
     Sections,
     Study,
+    Table,
     above,
-    as_pair,
+    better_and_worse,
+    cell,
     counted_in_words,
     differences,
-    in_words,
-    listed,
-    resolved_of,
+    seeds_of,
     share_at_floor,
 )
 from benchmarks.evidence.training_time import training_time
 from benchmarks.evidence.unevenness import unevenness
 from lwdna_core.compare.arms import BASELINE, LWDNA
-from lwdna_core.compare.results import read_json
-from lwdna_core.compare.statistics import ENOUGH, paired_difference
-from lwdna_core.compare.wording import number, plural, share
+from lwdna_core.compare.statistics import ENOUGH
+from lwdna_core.compare.wording import plural, points, share
 
 MAIN = f"{RESNET8}_fraction{TENTH:g}"
 MORE = f"{RESNET8}_fraction0.4"
@@ -38,17 +41,29 @@ def studies(sections: Sections, results: Path) -> list[Study]:
     """All studies that have their results."""
     found: list[Callable[[], Study | None]] = [
         lambda: _parts(sections),
-        lambda: _arms(sections, "floor", "The floor", FLOORS, MORE),
-        lambda: _arms(sections, "criteria", "Criteria against each other", CRITERIA),
-        lambda: searches(sections),
+        lambda: amplitude(sections.get(MAIN)),
         lambda: unevenness(sections),
-        lambda: _arms(sections, "width", "The width of the search", WIDTHS),
+        lambda: _arms(
+            sections, "floor", "The floor", FLOORS,
+            "At width 2 a floor of 0.5 would be the baseline; the lower the floor, the more a search may move.",
+            MORE,
+        ),
+        lambda: _arms(
+            sections, "criteria", "Criteria against each other", CRITERIA,
+            "`lwdna` is the published criterion, `noclassifier` keeps the last layer from having a say, `value` reads "
+            "the random start alone, and random and shuffled ratios have no criterion at all.",
+        ),
+        lambda: searches(sections),
+        lambda: _arms(
+            sections, "width", "The width of the search", WIDTHS,
+            "Whatever the width, no layer may fall below 0.8 of the baseline's channels (the last one below 0.9).",
+        ),
         lambda: _fractions(sections),
-        lambda: _start(sections),
-        lambda: _align(sections),
+        lambda: start(sections.get(MAIN), sections.get(f"resnet8_cifar10_hypernet_start_fraction{TENTH:g}")),
+        lambda: alignment(sections.get(MAIN)),
         lambda: training_time(sections),
-        lambda: _stability(results),
-    ]
+        lambda: agreement(results),
+    ]  # fmt: skip
     return [study for make in found if (study := make()) is not None]
 
 
@@ -68,57 +83,70 @@ def _parts(sections: Sections) -> Study | None:
             panels.append((section, rows))
     if not panels:
         return None
-    counted = [(label, [row for _, rows in panels for row in rows if row[0] == label]) for label, _, _ in PARTS]
+    counted = {label: [row for _, rows in panels for row in rows if row[0] == label] for label, _, _ in PARTS}
+    fewer, uneven, who = (counted_in_words(rows) for rows in counted.values())
     at_floor = fmean(share_at_floor(section, LWDNA) for section, _ in panels)
     return Study(
         "parts", "What the difference is made of",
         figures.panels([(section.entry.title, section.unit, rows) for section, rows in panels]),
+        f"What the search decides, which layer gets which width, {who} in {plural(len(panels), 'comparison')}.",
         [
             "`shuffled` gives LW-DNA's keep ratios to other layers, so LW-DNA − baseline is the sum of what fewer MACs "
-            "do to a network that stays uniform, of what unequal widths do whoever gets them, and of what the search "
-            "decides: which layer gets which.",
-            "Of " + plural(len(panels), "comparison") + ": "
-            + "; ".join(f"{label.split(':')[0]} {counted_in_words(rows)}" for label, rows in counted) + ".",
+            f"do to a network that stays uniform ({fewer}), of what unequal widths do whoever gets them ({uneven}), "
+            "and of what the search decides.",
             f"On average {share(at_floor)} of LW-DNA's groups keep just their floor: there the scores decide nothing.",
         ],
+        [Table(
+            ("comparison", *(label for label, _, _ in PARTS), "seeds"),
+            [(f"{s.entry.title}, in {points(s.unit) or 'AUC'}", *(cell(pair, s.unit) for _, pair in rows),
+              str(rows[0][1]["n"])) for s, rows in panels],
+        )],
     )  # fmt: skip
 
 
-def _arms(sections: Sections, name: str, title: str, arms: Sequence[str], again: str = "") -> Study | None:
-    """Several arms of one comparison against its baseline, with the groups at their floor and the parameters; what of
-    them was looked at `again` in another comparison is told.
+def _arms(sections: Sections, name: str, title: str, arms: Sequence[str], what: str, again: str = "") -> Study | None:
+    """Several arms of one comparison, all over the seeds that every one of them has, with the groups at their floor and
+    the parameters; and what of them was run `again` in another comparison.
     """
-    section, other = sections.get(MAIN), sections.get(again)
-    rows = _present(section, arms)
+    section = sections.get(MAIN)
+    rows = _common(section, arms, BASELINE)
     if section is None or len(rows) < 2:
         return None
+    to_lwdna = dict(_common(section, arms, LWDNA))
+    more = sections.get(again)
+    seen = dict(_common(more, arms, BASELINE))
     at_floor = {arm: share_at_floor(section, arm) for arm, _ in rows}
     costs = section.comparison["arms"]
     params = {arm: costs[arm]["params"] / costs[BASELINE]["params"] for arm, _ in rows}
     best, worst = (choose(rows, key=above) for choose in (max, min))
-    sentences = [
-        f"{section.entry.title}: {in_words(*best, section.unit)} lies highest and "
-        f"{in_words(*worst, section.unit)} lowest, all against the baseline.",
-        "On their floor are "
-        + ", ".join(f"{at_floor[arm]:.0%} of the groups of {arm}".replace("%", " %") for arm, _ in rows)
-        + "; the parameters are "
-        + ", ".join(share(params[arm]) for arm, _ in rows)
-        + " of the baseline's.",
-        resolved_of(rows),
+    head = ["arm", f"− baseline, {points(section.unit)}", "− lwdna", "groups at their floor", "parameters"]
+    lines = [
+        [arm, cell(pair, section.unit), cell(to_lwdna.get(arm), section.unit), share(at_floor[arm]), share(params[arm])]
+        for arm, pair in rows
     ]
-    if other is not None and (seen := _present(other, arms)):
-        sentences.append(f"{other.entry.title}: {listed(seen, other.unit)}. {resolved_of(seen)}")
+    if more is not None and seen:
+        head.append(f"− baseline, {more.entry.title.split(', ')[-1]}")
+        lines = [[*line, cell(seen.get(arm), section.unit)] for line, (arm, _) in zip(lines, rows, strict=True)]
     return Study(
-        name,
-        title,
+        name, title,
         figures.with_shares(rows, section.unit, {"at the floor, %": at_floor, "parameters, %": params}),
-        sentences,
-    )
+        f"`{best[0]}` lies highest and `{worst[0]}` lowest; "
+        f"{better_and_worse(rows)}.",
+        [
+            what,
+            f"{section.entry.title}, over the {seeds_of(rows)} that all of them have; bold: the interval excludes 0, "
+            "uncorrected for their number.",
+        ],
+        [Table(head, lines)],
+    )  # fmt: skip
 
 
-def _present(section: Section | None, arms: Sequence[str]) -> list[Row]:
-    """Those of the arms that were run, against the baseline, each over all its seeds."""
-    return [(arm, pair) for arm in arms if section and (pair := section.pair(arm, BASELINE))]
+def _common(section: Section | None, arms: Sequence[str], reference: str) -> list[Row]:
+    """Those of the arms that were run against another one, over the seeds that all of them have."""
+    if section is None or reference not in section.comparison["arms"]:
+        return []
+    there = [arm for arm in arms if arm in section.comparison["arms"] and arm != reference]
+    return differences(section, [(arm, arm, reference) for arm in there])
 
 
 def _fractions(sections: Sections) -> Study | None:
@@ -134,84 +162,24 @@ def _fractions(sections: Sections) -> Study | None:
             series.append((what, next(s.unit for s in found.values() if s), rows))
     if not series:
         return None
+    together = [row for _, _, rows in series for row in rows]
     return Study(
-        "fractions", "The amount of data", figures.panels(series),
+        "fractions",
+        "The amount of data",
+        figures.panels(series),
+        f"Of {len(together)} sizes of two training sets, LW-DNA − baseline {counted_in_words(together)}.",
         [
-            "The same number of epochs on fewer images. "
-            + ". ".join(f"{what}: {listed(rows, unit)}" for what, unit, rows in series) + ".",
-            "LW-DNA against the baseline, over the sizes: "
-            + "; ".join(f"{what}: it {counted_in_words(rows)}" for what, _, rows in series) + ".",
-            " ".join(f"{what}: {resolved_of(rows)}" for what, _, rows in series),
+            "The same number of epochs on fewer images, so fewer steps as well.",
+            "Where the baseline itself has hardly learned (see its section below), its differences say little.",
         ],
-    )  # fmt: skip
-
-
-def _start(sections: Sections) -> Study | None:
-    fresh, taken = sections.get(MAIN), sections.get(f"resnet8_cifar10_hypernet_start_fraction{TENTH:g}")
-    if fresh is None or taken is None or LWDNA not in fresh.comparison["arms"] or LWDNA not in taken.comparison["arms"]:
-        return None
-    metric = fresh.comparison["primary"]
-    scores = [s.comparison["arms"][LWDNA]["metrics"][metric]["values"] for s in (taken, fresh)]
-    base = fresh.comparison["arms"][BASELINE]["metrics"][metric]["values"]
-    pairs = []
-    for label, difference in (
-        ("hypernetwork's weights − fresh ones", paired_difference(*scores)),
-        ("hypernetwork's weights − baseline", paired_difference(scores[0], base)),
-        ("fresh weights − baseline", paired_difference(scores[1], base)),
-    ):
-        if difference.mean is None:
-            return None
-        pairs.append((label, as_pair(difference, upwards=True)))
-    return Study(
-        "start", "Fresh weights against the hypernetwork's", figures.with_shares(pairs, fresh.unit, {}),
         [
-            "The published code goes on from the weights that the hypernetwork generated; the paper says from scratch.",
-            "The same channels of ResNet-8 on CIFAR-10: " + listed(pairs, fresh.unit) + ".",
-            resolved_of(pairs),
+            Table(
+                ("", "LW-DNA − baseline", "seeds"),
+                [
+                    (f"{what}, {label}, in {points(unit)}", cell(pair, unit), str(pair["n"]))
+                    for what, unit, rows in series
+                    for label, pair in rows
+                ],
+            )
         ],
-    )  # fmt: skip
-
-
-def _align(sections: Sections) -> Study | None:
-    section = sections.get(MAIN)
-    latency = Path(__file__).parents[1] / "results" / "latency.json"
-    rows = _present(section, (LWDNA, "lwdna-align8"))
-    if section is None or len(rows) < 2 or not latency.exists():
-        return None
-    ratios = read_json(latency)["ratios"]
-    times = "; ".join(
-        f"{what}: {number(ratio['ratio'], 2)} as found, {number(ratios[aligned]['ratio'], 2)} aligned"
-        for what, ratio in ratios.items() if (aligned := what.replace(",", "_align8,", 1)) in ratios
-    )  # fmt: skip
-    return Study(
-        "align", "Channels in multiples of 8", figures.with_shares(rows, section.unit, {}),
-        [
-            "ResNet-8 on CIFAR-10, against the baseline: " + listed(rows, section.unit) + ".",
-            f"Time of inference against the baseline's, on the CPU of [the latency benchmark](latency.md): {times}.",
-            resolved_of(rows),
-        ],
-    )  # fmt: skip
-
-
-def _stability(results: Path) -> Study | None:
-    path = results / "stability.json"
-    if not path.exists():
-        return None
-    content = read_json(path)
-    series = {
-        f"floor {floor}": [(row["batches"], row["mean"], row["low"], row["high"]) for row in rows]
-        for floor, rows in content["correlation"].items()
-    }
-    few, many = (next(iter(content["correlation"].values()))[i] for i in (0, -1))
-    floors = content["at_floor"].items()
-    return Study(
-        "stability", "Batches and seeds",
-        figures.lines(series, "batches that the search sees", "correlation between seeds", logarithmic=True),
-        [
-            f"{content['title']}: keep ratios of two seeds correlate by {number(few['mean'], 2)} after "
-            f"{plural(few['batches'], 'batch', 'es')} and by {number(many['mean'], 2)} after {many['batches']} "
-            f"(floor {next(iter(content['correlation']))}; mean and range over the pairs of {content['seeds']} seeds).",
-            "On the floor are " + "; ".join(f"{share(s)} of the groups with floor {f}" for f, s in floors) + ".",
-            f"A search of {many['batches']} batches took {content['seconds']:.0f} s.",
-        ],
-    )  # fmt: skip
+    )

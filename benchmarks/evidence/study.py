@@ -17,13 +17,31 @@ Row = tuple[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
+class Table:
+    """Cells in Markdown."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
 class Study:
-    """A title, the figure with its file's name, and what it says."""
+    """A question with its figure.
+
+    Attributes:
+        name: of the figure's file.
+        title: the question.
+        answer: what the results say to it, in a sentence that stands alone.
+        sentences: what it takes to read that.
+        tables: the numbers.
+    """
 
     name: str
     title: str
     figure: bytes
+    answer: str
     sentences: Sequence[str]
+    tables: Sequence[Table] = ()
 
 
 def above(row: Row) -> float:
@@ -63,15 +81,31 @@ def in_words(label: str, pair: Mapping[str, Any], unit: str) -> str:
     return text if pair["low"] is None else f"{text} ({interval(pair['low'], pair['high'], unit)})"
 
 
+def cell(pair: Mapping[str, Any] | None, unit: str) -> str:
+    """A difference with its interval, bold where it is resolved; a dash for none."""
+    if pair is None or pair["difference"] is None:
+        return "–"
+    text = number(pair["difference"], places(unit), sign=True)
+    if pair["low"] is not None:
+        text += f" ({interval(pair['low'], pair['high'], unit)})"
+    return f"**{text}**" if pair["verdict"] in ("better", "worse") else text
+
+
 def listed(rows: Sequence[Row], unit: str) -> str:
     return "; ".join(in_words(*row, unit) for row in rows)
 
 
-def resolved_of(rows: Sequence[Row]) -> str:
+def better_and_worse(rows: Sequence[Row]) -> str:
+    """Which of the rows are resolved against the baseline, in words."""
+    named = {kind: [label for label, pair in rows if pair["verdict"] == kind] for kind in ("better", "worse")}
+    words = [f"{', '.join(f'`{label}`' for label in labels)} {'is' if len(labels) == 1 else 'are'} {kind} than it"
+             for kind, labels in named.items() if labels]  # fmt: skip
+    return "; ".join(words if named["better"] else ["none is better than the baseline", *words])
+
+
+def seeds_of(rows: Sequence[Row]) -> str:
     least, most = (choose(pair["n"] for _, pair in rows) for choose in (min, max))
-    seeds = plural(most, "seed") if least == most else f"{least} to {most} seeds"
-    found = [f"{label} ({pair['verdict']})" for label, pair in rows if pair["verdict"] in ("better", "worse")]
-    return f"Over {seeds}, resolved: {', '.join(found)}." if found else f"Over {seeds} none of these is resolved."
+    return plural(most, "seed") if least == most else f"{least} to {most} seeds"
 
 
 def counted_in_words(rows: Sequence[Row]) -> str:

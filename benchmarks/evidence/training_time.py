@@ -7,10 +7,10 @@ from typing import Any
 
 from benchmarks.evidence import figures
 from benchmarks.evidence.section import Section
-from benchmarks.evidence.study import Sections, Study
+from benchmarks.evidence.study import Sections, Study, Table
 from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.results import in_one_place
-from lwdna_core.compare.wording import number, share
+from lwdna_core.compare.wording import number, plural, share
 
 ALIGNED = 4  # of channels, with TF32: NVIDIA, "Optimizing Convolutional Layers", section on tensor cores
 
@@ -20,10 +20,6 @@ def training_time(sections: Sections) -> Study | None:
     rows = [(section, ratios) for section in sections.values() if (ratios := _ratios(section))]
     if not rows:
         return None
-    told = "; ".join(
-        f"{section.entry.title}: {number(fmean(ratios), 2)} ({number(min(ratios), 2)} to {number(max(ratios), 2)})"
-        for section, ratios in rows
-    )
     macs = [section.comparison["arms"][LWDNA]["macs"] / section.comparison["arms"][BASELINE]["macs"]
             for section, _ in rows]  # fmt: skip
     found = [group[3] for section, _ in rows for run in section.runs if run["arm"] == LWDNA for group in run["groups"]]
@@ -31,14 +27,21 @@ def training_time(sections: Sections) -> Study | None:
         "training_time", "What it takes to train, on a GPU",
         figures.ranges([(section.entry.title, fmean(r), min(r), max(r)) for section, r in rows],
                        "LW-DNA's training time / the baseline's"),
+        "With fewer MACs, LW-DNA takes longer to train on a GPU than its baseline in "
+        f"{sum(fmean(ratios) > 1 for _, ratios in rows)} of {plural(len(rows), 'comparison')}: "
+        f"{number(min(fmean(r) for _, r in rows), 2)} to {number(max(fmean(r) for _, r in rows), 2)} times as long.",
         [
-            "LW-DNA's seconds of training over those of the baseline with the same seed on the same GPU, mean and "
-            f"range over the seeds: {told}.",
             f"It has {' and '.join(dict.fromkeys(share(m) for m in sorted(macs)))} of the MACs. "
             f"{share(_odd(found))} of its widths are no multiples of {ALIGNED}, for which TF32's kernels are made; "
             "whether that is why has not been measured (`--align` keeps widths in multiples).",
-            "The runs shared the GPU with others, as the commands say, so that single ratios are rough.",
+            "Pairs of one seed that one command trained on one GPU; it was shared with others, as the commands say, so "
+            "that single ratios are rough.",
         ],
+        [Table(
+            ("comparison", "LW-DNA's seconds / the baseline's", "range", "pairs"),
+            [(section.entry.title, number(fmean(r), 2), f"{number(min(r), 2)} to {number(max(r), 2)}" if len(r) > 1
+              else "–", str(len(r))) for section, r in rows],
+        )],
     )  # fmt: skip
 
 
