@@ -27,6 +27,18 @@ def data_folder() -> Path:
     return Path(os.environ.get("LWDNA_DATA") or cache_folder())
 
 
+def set_title(name: str) -> str:
+    """What a set that is named by its folder is called in results: a relative path that leads nowhere upwards.
+
+    Metrics and the folders of a run bear it, and an absolute folder, or one with "..", would lead out of the run.
+
+    >>> [set_title(name) for name in ("GOT-10k/val", "/home/ada/OTB", "../OTB", "./OTB")]
+    ['GOT-10k/val', 'home/ada/OTB', '_/OTB', 'OTB']
+    """
+    path = Path(name)
+    return "/".join("_" if part == ".." else part for part in path.parts if part != path.anchor)
+
+
 @dataclass(frozen=True)
 class Download:
     """One file that a set is made from. All paths are below the data folder, with `/`.
