@@ -96,7 +96,8 @@ class Section:
         seen: dict[str, None] = {}
         for env in (place["environment"] for run in self.runs for place in sittings(run)):
             threads = "" if env["cuda"] else f", {env['threads']} thread" + "s" * (env["threads"] != 1)
-            seen[f"{env['device']} (torch {env['torch']}{threads})"] = None
+            device = env["device"] if env["cuda"] else env.get("processor") or env["device"]
+            seen[f"{device} (torch {env['torch']}{threads})"] = None
         return list(seen)
 
     @property

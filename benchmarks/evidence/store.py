@@ -12,8 +12,8 @@ from lwdna_core.shrink import ChannelConfig
 RESULTS = Path(__file__).parents[1] / "results" / "evidence"
 _MOST_ITEMS = 1000  # with more, scores by item are left out: 10,000 images weigh more than all the rest
 _KEPT = (
-    "format", "task", "experiment", "arm", "seed", "fingerprint", "request", "init", "command", "commit", "environment",
-    "sittings", "metrics", "items", "network", "search", "train",
+    "format", "task", "experiment", "arm", "seed", "fingerprint", "request", "init", "command", "date", "commit",
+    "environment", "sittings", "metrics", "items", "network", "search", "train",
 )  # fmt: skip
 
 Record = dict[str, Any]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from lwdna_core.commands.options import count
-from lwdna_core.compare.task import Task, find_task, tasks
+from lwdna_core.compare.task import Task, find_task, task_names, tasks
 from lwdna_core.errors import LwdnaError
 
 DESCRIPTION = """\
@@ -27,6 +27,8 @@ examples:
   lwdna compare classification
   lwdna compare classification --list
   lwdna compare classification resnet20_cifar10 --seeds 5 --device cuda
+  lwdna compare restoration edsr_small_x2_photos_short
+  lwdna compare tracking siamfc_small_composed_short --arms baseline lwdna uniform
   lwdna compare classification --resume            after an interruption
   lwdna compare classification --arms baseline lwdna uniform random shuffled
   lwdna compare classification --dry-run           what would be run, and for how long
@@ -38,7 +40,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EXAMPLES
-    parser.add_argument("task", metavar="TASK", help="an installed task: classification")
+    parser.add_argument("task", metavar="TASK", help=f"an installed task: {', '.join(task_names())}")
     parser.add_argument("configs", metavar="CONFIG", nargs="*", help="name or path (default: the task's own choice)")
     parser.add_argument("--seeds", type=count, metavar="N", help="seeds 0 .. N-1 (default: the config's)")
     parser.add_argument("--arms", nargs="+", metavar="A", help="what to compare (default: the config's)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from lwdna_core.commands.handover import hand_over
+from lwdna_core.compare.task import task_names
 
 DESCRIPTION = """\
 Evaluate results on the terms of a task's field: boxes of a tracker, restored images,
@@ -18,7 +19,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EXAMPLES
-    parser.add_argument("task", metavar="TASK", help="an installed task")
+    parser.add_argument("task", metavar="TASK", help=f"an installed task: {', '.join(task_names())}")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="the task's own arguments")
 
 

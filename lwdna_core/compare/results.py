@@ -62,9 +62,19 @@ def environment(device: str) -> dict[str, Any]:
         "mmengine": mmengine.__version__,
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name(device) if cuda else platform.processor() or platform.machine(),
+        "processor": _processor(),
         "cuda": torch.version.cuda if cuda else None,
         "threads": torch.get_num_threads(),
     }
+
+
+def _processor() -> str | None:
+    """Name of the CPU, where the system tells it in /proc/cpuinfo."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), None)
 
 
 def commit() -> str | None:

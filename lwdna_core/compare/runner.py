@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -108,6 +109,7 @@ def train(run: Run, line: Line) -> dict[str, Any]:
         "request": asdict(run.recipe),
         "init": "hypernet" if experiment.init == "hypernet" and (run.folder / START).exists() else "fresh",
         "command": run.command,
+        "date": time.strftime("%Y-%m-%d"),
         **where,
         "sittings": recorder.sittings,
         "metrics": {name: value for name, value in last.items() if experiment.task.metric(name)},

@@ -93,6 +93,11 @@ def tasks() -> dict[str, Task]:
     return {entry.name: entry.load() for entry in importlib.metadata.entry_points(group="lwdna.tasks")}
 
 
+def task_names() -> list[str]:
+    """The same, names alone: nothing is imported for them."""
+    return sorted(importlib.metadata.entry_points(group="lwdna.tasks").names)
+
+
 def find_task(name: str) -> Task:
     """The task called `name`. Raises LwdnaError with the installed ones if there is none."""
     known = tasks()

@@ -36,6 +36,7 @@ def test_the_controls_follow_the_search_of_their_seed(compare: Compare, tmp_path
         assert results[arm]["fingerprint"] == results["baseline"]["fingerprint"]
         assert results[arm]["protocol"] == results["baseline"]["protocol"]
         assert results[arm]["init"] == "fresh"
+        assert results[arm]["date"] >= "2026-01-01"
 
 
 def test_a_config_names_arms_of_its_own(compare: Compare, tiny: Path, tmp_path: Path) -> None:
