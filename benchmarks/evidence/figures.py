@@ -122,6 +122,24 @@ def scatter(clouds: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], x:
     return svg(drawing)
 
 
+def curves(panels: Sequence[tuple[str, str, Sequence[tuple[float, float, float, float]]]], x: str) -> bytes:
+    """Differences to the baseline over `x`, a panel each: (title, unit, [(x, middle, low, high)]), the range shaded."""
+    with matplotlib.rc_context(STYLE):
+        drawing = Figure(figsize=(7, 2.4 * math.ceil(len(panels) / 2) + 0.3), layout="constrained")
+        places = drawing.subplots(math.ceil(len(panels) / 2), 2, squeeze=False).ravel()
+        for axes in places[len(panels) :]:
+            axes.remove()
+        for axes, (title, unit, values) in zip(places[: len(panels)], panels, strict=True):
+            xs, middles, lows, highs = zip(*values, strict=True)
+            axes.axhline(0, color="#24292f", linewidth=0.8)
+            axes.plot(xs, middles, "o-", color=NEITHER, markersize=4)
+            axes.fill_between(xs, lows, highs, alpha=0.15, color=NEITHER)
+            axes.set_title(title, loc="left", fontsize=7)
+            axes.set_ylabel(f"arm − baseline, {points(unit) or 'AUC'}", fontsize=8)
+        drawing.supxlabel(x, fontsize=9)
+    return svg(drawing)
+
+
 def lines(
     series: Mapping[str, Sequence[tuple[float, float, float, float]]], x: str, y: str, logarithmic: bool = False
 ) -> bytes:
@@ -140,10 +158,7 @@ def lines(
             axes.minorticks_off()
         axes.set_xlabel(x)
         axes.set_ylabel(y)
-        if len(series) > 1:
-            axes.legend()
-        else:
-            axes.axhline(0, color="#24292f", linewidth=0.8)
+        axes.legend()
     return svg(drawing)
 
 

@@ -41,7 +41,7 @@ def studies(sections: Sections, results: Path) -> list[Study]:
     """All studies that have their results."""
     found: list[Callable[[], Study | None]] = [
         lambda: _parts(sections),
-        lambda: amplitude(sections.get(MAIN)),
+        lambda: amplitude(sections),
         lambda: unevenness(sections),
         lambda: _arms(
             sections, "floor", "The floor", FLOORS,
