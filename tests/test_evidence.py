@@ -17,6 +17,7 @@ from benchmarks.evidence.manifest import COMPARISONS, Comparison
 from benchmarks.evidence.page import sections
 from benchmarks.evidence.schedule import Work, carry_out
 from lwdna_core.compare.config import load_experiment
+from lwdna_core.compare.protocol import fingerprint, protocol
 from lwdna_core.errors import LwdnaError
 
 NAME = "resnet20_digits"
@@ -39,6 +40,19 @@ def test_every_config_of_the_manifest_can_be_read() -> None:
     for comparison in COMPARISONS:
         experiment = load_experiment(comparison.task, comparison.source)
         assert set(comparison.arms) <= experiment.known_arms.keys(), comparison.name
+
+
+@pytest.mark.parametrize("name", sorted({c.name for c in COMPARISONS if "cifar10_" in c.name or "photos" in c.name}))
+def test_new_runs_are_of_the_protocol_of_those_that_are_kept(name: str, request: pytest.FixtureRequest) -> None:
+    """Or they would go into a table of their own, and no seeds would ever add up."""
+    kept = {fingerprint for fingerprint, *_ in store.load(store.RESULTS, name)}
+    if not kept:
+        pytest.skip("nothing is kept")
+    comparison = next(c for c in COMPARISONS if c.name == name)
+    if "cifar10_" in name:
+        request.getfixturevalue("data_folder")
+    experiment = load_experiment(comparison.task, comparison.source, train_fraction=comparison.fraction)
+    assert {fingerprint(protocol(experiment))} == kept
 
 
 def test_seeds_of_two_machines_add_up_and_what_is_there_stays(tmp_path: Path) -> None:

@@ -146,12 +146,15 @@ def test_a_search_that_returns_the_baseline_confirms_nothing(tmp_path: Path) -> 
     )
 
 
-def test_amplitudes_are_drawn_over_their_power(tmp_path: Path) -> None:
-    scores = {"baseline": 90.0} | {arm: 89.0 - abs(power) for arm, power in AMPLITUDES}
+def test_direction_and_unevenness_are_told_apart(tmp_path: Path) -> None:
+    """Scores that fall by 1 for each unit of |power| and rise by 0.4 for each of power."""
+    scores = {"baseline": 90.0} | {arm: 89.0 - abs(power) + 0.4 * power for arm, power in AMPLITUDES}
     for seed, noise in enumerate((0.0, 0.1, 0.3)):
-        for place, (arm, score) in enumerate(scores.items()):
-            store.add(tmp_path, MAIN, run(arm, seed, score + noise * place / 10))
+        for arm, score in scores.items():
+            power = dict(AMPLITUDES).get(arm, 0.0)
+            store.add(tmp_path, MAIN, run(arm, seed, score + noise + noise * power))
     text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
-    row = next(line for line in text.splitlines() if "− mirrored |" not in line and "| **−1.99" in line)
-    assert row.split(" | ")[1].startswith("**−1.99 (") and row.split(" | ")[5].startswith("**−2.93 (")
-    assert "LW-DNA − uniform lies above 0 in 0 (resolved: 0 better, 1 worse)" in text
+    row = next(line for line in text.splitlines() if "| **−2.53" in line).split(" | ")
+    assert row[6].startswith("+0.53 (") and row[7].startswith("**−1.00 (")
+    assert "direction adds to the score lies above 0 in 1 (resolved: 1 better" not in text
+    assert "whichever layers gain, lies above 0 in 0 (resolved: 0 better, 1 worse)." in text

@@ -38,7 +38,8 @@ def protocol(experiment: Experiment) -> dict[str, Any]:
     stripped = {"config": _strip(config), "max_steps": experiment.max_steps, "data": data}
     if experiment.train_fraction is not None:
         stripped["train_fraction"] = experiment.train_fraction
-    if ":" in experiment.network:  # code of the user's, or of a package with versions of its own
+    own = f"{experiment.task.package}."  # its networks are known by their names, as those that it registers
+    if ":" in experiment.network and not experiment.network.startswith(own):  # code of the user's, or of a package
         stripped["network"] = _structure(experiment)
     return json.loads(json.dumps(stripped))  # type: ignore[no-any-return]
 
