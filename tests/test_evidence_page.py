@@ -155,6 +155,6 @@ def test_direction_and_unevenness_are_told_apart(tmp_path: Path) -> None:
             store.add(tmp_path, MAIN, run(arm, seed, score + noise + noise * power))
     text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
     row = next(line for line in text.splitlines() if "| **−2.53" in line).split(" | ")
-    assert row[6].startswith("+0.53 (") and row[7].startswith("**−1.00 (")
-    assert "direction adds to the score lies above 0 in 1 (resolved: 1 better" not in text
+    assert row[6].startswith("**+0.53 (+0.15") and row[7].startswith("**−1.00 (")
+    assert "direction adds to the score lies above 0 in 1 (resolved: 1 better" in text
     assert "whichever layers gain, lies above 0 in 0 (resolved: 0 better, 1 worse)." in text
