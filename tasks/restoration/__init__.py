@@ -5,7 +5,7 @@ from lwdna_core.compare.task import Metric, Task
 _NETWORKS = {
     "edsr": tuple(f"{name}_x{scale}" for name in ("edsr", "edsr_8x128", "edsr_small") for scale in (2, 3, 4)),
     "srresnet": tuple(f"srresnet_x{scale}" for scale in (2, 3, 4)),
-    "dncnn": ("dncnn", "dncnn_colour", "dncnn_small"),
+    "dncnn": ("dncnn", "dncnn_blind", "dncnn_colour", "dncnn_small"),
     "unet": ("unet_denoiser",),
 }
 

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lwdna_core.data.sources import data_folder
+from lwdna_core.data.sources import data_folder, set_title
 from lwdna_core.errors import LwdnaError
 from tasks.restoration import overlap
 from tasks.restoration.data import ImageSet, Pair, PatchSet
 from tasks.restoration.images import cropped, read_tensor
 from tasks.restoration.imresize import imresize
+from tasks.restoration.noise import evaluation_levels
 from tasks.restoration.overlap import Overlap, overlaps, thumbnail
 from tasks.restoration.sets import ImageFiles, set_files
 from tasks.restoration.store import ImageStore, mapped, write_text
@@ -45,7 +46,7 @@ def patches(
         strict_overlap: refuse such images instead.
 
     Raises LwdnaError, naming the file, for what is missing, unreadable, smaller than a patch, or an LR image whose size
-    does not fit.
+    does not fit; and for two sets that results would call the same.
     """
     if size % scale:
         raise LwdnaError(f"train_dataloader.dataset.size={size} is not a multiple of the scale {scale}")
@@ -54,7 +55,9 @@ def patches(
     )
 
 
-def images(sets: Sequence[str] | str, *, scale: int = 1, colours: int = 3, sigma: float = 0) -> ImageSet:
+def images(
+    sets: Sequence[str] | str, *, scale: int = 1, colours: int = 3, sigma: float | Sequence[float] = 0
+) -> ImageSet:
     """The images of the test sets called so, with low-resolution or noisy inputs.
 
     Args:
@@ -63,15 +66,30 @@ def images(sets: Sequence[str] | str, *, scale: int = 1, colours: int = 3, sigma
         colours: of the network's input. With 3, a gray image stays gray and its input repeats it; with 1, images are
             converted.
         sigma: of the noise in grey levels, where `scale` is 1: drawn by numpy's generator seeded with the image's
-            place in its set, neither clipped nor rounded.
+            place in its set, neither clipped nor rounded. Of several every set is there at each, called
+            "BSD68-sigma15".
 
     Raises LwdnaError as `patches` does.
     """
-    return _images(_names(sets), scale, colours, sigma)
+    levels = evaluation_levels(sigma)
+    if scale > 1 and any(levels.values()):
+        raise LwdnaError(f"val_dataloader.dataset.sigma={sigma!r}: expected 0 at scale {scale}: noise is for scale 1")
+    return _images(_names(sets), scale, colours, tuple(levels.items()))
 
 
 def _names(sets: Sequence[str] | str) -> tuple[str, ...]:
     return (sets,) if isinstance(sets, str) else tuple(sets)
+
+
+def _titles(key: str, names: Iterable[str]) -> dict[str, str]:
+    """What results call each set. Raises LwdnaError, naming the config's key, where two are called the same."""
+    named: dict[str, str] = {}
+    for name in names:
+        title = set_title(name)
+        if title in named:
+            raise LwdnaError(f"{key}: {named[title]} and {name} are both called {title!r} in results: leave one out")
+        named[title] = name
+    return {name: title for title, name in named.items()}
 
 
 @cache
@@ -79,6 +97,7 @@ def _patches(
     sets: tuple[str, ...], size: int, count: int, scale: int, colours: int, rescaled: tuple[float, ...],
     on_disk: bool, held_out: tuple[str, ...], strict_overlap: bool,
 ) -> PatchSet:  # fmt: skip
+    titles = _titles("train_dataloader.dataset.sets", dict.fromkeys(sets))  # one that is there twice counts double
     pieces = [(name, file, factor) for name in sets for file in set_files(name, "train", scale) for factor in rescaled]
 
     def full() -> Iterator[Tensor]:
@@ -103,7 +122,7 @@ def _patches(
                 "train_dataloader.dataset.size smaller"
             )
     lr = store(low, "lr") if scale > 1 else None
-    names = tuple(f"{Path(name).name}/{file.name}" for name, file, _ in pieces)
+    names = tuple(f"{titles[name]}/{file.name}" for name, file, _ in pieces)
     tested = {f"{name}/{file.name}": file.hr for name in held_out for file in set_files(name, "test", scale)}
     left_out = {each.training for each in _overlaps(hr, names, tested, strict_overlap)}
     chosen = np.flatnonzero([name not in left_out for name in names])
@@ -146,25 +165,32 @@ def _overlaps(hr: ImageStore, names: Sequence[str], tested: Mapping[str, Path], 
 
 
 @cache
-def _images(sets: tuple[str, ...], scale: int, colours: int, sigma: float) -> ImageSet:
+def _images(sets: tuple[str, ...], scale: int, colours: int, levels: tuple[tuple[str, float], ...]) -> ImageSet:
     found = []
-    for name in sets:
-        for place, file in enumerate(set_files(name, "test", scale)):
-            image = _full(file, scale, 1 if colours == 1 else None)
-            if scale > 1:
-                inputs = _low(file, image, scale)
-            else:
-                channels, *size = image.shape
-                noise = np.random.default_rng(place).normal(0, sigma, (*size, channels)).astype(np.float32)
-                inputs = image + torch.from_numpy(noise).permute(2, 0, 1)
-            found.append(Pair(file.name, name, inputs.expand(colours, -1, -1), image))
+    for name, title in _titles("val_dataloader.dataset.sets", sets).items():
+        files = set_files(name, "test", scale)
+        whole = [_full(file, scale, 1 if colours == 1 else None) for file in files]
+        for suffix, sigma in levels:
+            for place, (file, image) in enumerate(zip(files, whole, strict=True)):
+                inputs = _low(file, image, scale) if scale > 1 else _noisy(image, sigma, place)
+                found.append(Pair(file.name, title + suffix, inputs.expand(colours, -1, -1), image))
     return ImageSet(tuple(found), {"sets": sets})
+
+
+def _noisy(image: Tensor, sigma: float, place: int) -> Tensor:
+    """An image (C, H, W) with the noise of its place in its set."""
+    channels, *size = image.shape
+    noise = np.random.default_rng(place).normal(0, sigma, (*size, channels)).astype(np.float32)
+    return image + torch.from_numpy(noise).permute(2, 0, 1)
 
 
 def _full(file: ImageFiles, scale: int, colours: int | None, factor: float = 1) -> Tensor:
     """An image (C, H, W), cut at the right and at the bottom to a multiple of the scale."""
     image = read_tensor(file.hr, colours)
-    return cropped(imresize(image, factor) if factor != 1 else image, scale).contiguous()
+    image = imresize(image, factor) if factor != 1 else image
+    if min(image.shape[1:]) < scale:
+        raise LwdnaError(f"{file.hr}: {image.shape[2]}x{image.shape[1]} pixels, fewer than the scale {scale}")
+    return cropped(image, scale).contiguous()
 
 
 def _low(file: ImageFiles | None, full: Tensor, scale: int) -> Tensor:

@@ -7,7 +7,7 @@ The contract between the loader of test images, the model, and this metric. A ba
                    (a noisy image unclipped),
         "targets": what it should become: list of N uint8 tensors (C, H, W) or one (N, C, H, W); C is 1 or 3,
         "name":    list of N names, unique in their set ("baby"),
-        "set":     list of N names of sets ("Set5"),
+        "set":     list of N titles of sets ("Set5"), see `lwdna_core.data.sources.set_title`,
     }
 
 and `model(mode="predict")` returns `[{"images": ...}]`: list of N tensors (C, H, W) or one (N, C, H, W), in 0 .. 255,
@@ -29,6 +29,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from lwdna_core.compare.results import FORMAT, write_json
+from lwdna_core.data.sources import set_title
 from lwdna_core.errors import LwdnaError
 from tasks.restoration.colour import Convention, gray
 from tasks.restoration.images import write_image
@@ -37,6 +38,11 @@ from tasks.restoration.quality import check_scoring, psnr, quantized, ssim
 
 KEPT = "restored"
 """The folder of a run in which its restored images lie, with `index.json`."""
+
+
+def kept_place(run: Path, of: str, name: str) -> Path:
+    """Where a run's kept image of this set and name is, without the ending: in the run's folder, whatever they are."""
+    return run / KEPT / set_title(of) / set_title(name)
 
 
 class _Kept(NamedTuple):
@@ -112,7 +118,7 @@ class RestorationQuality(BaseMetric):  # type: ignore[misc]
             scale = kept.target.shape[-1] // kept.inputs.shape[-1]
             inputs = bicubic(kept.inputs, scale) if scale > 1 else kept.inputs
             before = psnr(inputs, kept.target, self.convention, self.border).item()
-            place = folder / KEPT / kept.set / kept.name
+            place = kept_place(folder, kept.set, kept.name)
             place.parent.mkdir(parents=True, exist_ok=True)
             for kind, image in (("", kept.restored), (".target", kept.target), (".input", quantized(inputs))):
                 write_image(place.with_name(f"{place.name}{kind}.png"), image)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -10,16 +9,18 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor, BaseModel
+from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from lwdna_core.compare.config import Experiment
-from lwdna_core.compare.protocol import load_set
-from lwdna_core.compare.search import baseline
 from lwdna_core.compare.sharing import draw
 from lwdna_core.data.transfer import sent
+from tasks.restoration.check import check_test, check_training_noise
+from tasks.restoration.noise import training_levels
 from tasks.restoration.tiles import Tiles, self_ensemble
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": F.l1_loss, "mse": F.mse_loss}
+_TILE = 1024
 
 
 def loss(network: nn.Module, batch: dict[str, Any]) -> Tensor:
@@ -47,22 +48,29 @@ class RestorationPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
 
     Args:
         loss: "l1" or "mse", what `loss` computes of the batch.
-        sigma: of the noise of training patches, in grey levels; 0 where there are low-resolution inputs. It is neither
-            clipped nor rounded. (Test images bring theirs along.)
+        sigma: of the noise of training patches, in grey levels; 0 where there are low-resolution inputs. Of a pair
+            (lowest, highest) each patch draws its own in between. It is neither clipped nor rounded. (Test images bring
+            theirs along.)
     """
 
-    def __init__(self, loss: str, sigma: float = 0) -> None:
+    def __init__(self, loss: str, sigma: float | Sequence[float] = 0) -> None:
         super().__init__()
         if loss not in LOSSES:
             raise ValueError(f"expected a loss among {', '.join(LOSSES)}, got {loss!r}")
-        self.loss, self.sigma = loss, sigma
+        self.loss, (self.lowest, self.highest) = loss, training_levels(sigma)
 
     replayable = True
     """`forward` draws nothing once `draw` has, except for noise, by the device's own generator."""
 
     def draw(self, data: dict[str, Any]) -> dict[str, Any]:
-        """A batch to train on, and how its patches are turned: `chosen` of `augment`, drawn on the CPU."""
-        return {**data, "turned": sent(draw(len(data["targets"]), 3, 1, 1, 1) < 0.5, self.device)}
+        """A batch to train on, and what is drawn on the CPU: how its patches are turned, `chosen` of `augment`, and of
+        a range of noise each one's sigma.
+        """
+        count = len(data["targets"])
+        drawn = {"turned": draw(count, 3, 1, 1, 1) < 0.5}
+        if self.lowest < self.highest:
+            drawn["sigma"] = self.lowest + (self.highest - self.lowest) * draw(count, 1, 1, 1)
+        return {**data, **{name: sent(tensor, self.device) for name, tensor in drawn.items()}}
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Training: batches of patches; with targets alone, inputs are these with noise. Else lists of images."""
@@ -76,12 +84,15 @@ class RestorationPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         turned = augment([data[name].to(self.device, non_blocking=True) for name in names], data["turned"])
         batch = {name: self._floats(x) for name, x in zip(names, turned, strict=True)}
         clean = batch["targets"]
-        inputs = batch["inputs"] if "inputs" in batch else self._noisy(clean)
+        inputs = batch["inputs"] if "inputs" in batch else self._noisy(clean, data.get("sigma"))
         return {"inputs": inputs, "targets": clean, "loss": self.loss}
 
-    def _noisy(self, clean: Tensor) -> Tensor:
+    def _noisy(self, clean: Tensor, sigma: Tensor | None) -> Tensor:
         noise = draw(len(clean), *clean.shape[1:], law=torch.randn, device=clean.device)
-        return torch.add(clean, noise.contiguous(memory_format=torch.channels_last), alpha=self.sigma / 255)
+        noise = noise.contiguous(memory_format=torch.channels_last)
+        if sigma is None:
+            return torch.add(clean, noise, alpha=self.lowest / 255)
+        return torch.addcmul(clean, noise, sigma, value=1 / 255)
 
     def _floats(self, images: Tensor) -> Tensor:
         images = images.to(self.device, non_blocking=True).float() / 255
@@ -99,7 +110,7 @@ class Restorer(BaseModel):  # type: ignore[misc]
     """
 
     def __init__(
-        self, network: nn.Module, data_preprocessor: dict[str, Any], tile: int = 1024, ensemble: bool = False
+        self, network: nn.Module, data_preprocessor: dict[str, Any], tile: int = _TILE, ensemble: bool = False
     ) -> None:
         super().__init__(data_preprocessor)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -108,14 +119,12 @@ class Restorer(BaseModel):  # type: ignore[misc]
 
     @staticmethod
     def check(experiment: Experiment) -> None:
-        """Raise LwdnaError, before any work, where test images are larger than a tile and the network cannot tile."""
-        known = inspect.signature(Restorer).parameters["tile"].default
-        tested = load_set(experiment, "val_dataloader")
-        side = experiment.cfg.model.get("tile", known)
-        for (inputs,) in (batch["inputs"] for batch in tested.loader(1, "cpu")):
-            if max(inputs.shape[1:]) > side:
-                Tiles(baseline(experiment), side).layout(len(inputs))
-                return
+        """Raise LwdnaError, before any work, for what would fail at the test; see `tasks.restoration.check`."""
+        named = experiment.cfg.model.get("data_preprocessor", {}).get("type", "")
+        preprocessor = MODELS.get(named)
+        if isinstance(preprocessor, type) and issubclass(preprocessor, RestorationPreprocessor):
+            check_training_noise(experiment)
+        check_test(experiment, experiment.cfg.model.get("tile", _TILE))
 
     def init_weights(self) -> None:
         """Nothing: the network arrives initialised, and mmengine must not draw it again."""

@@ -18,7 +18,7 @@ from lwdna_core.compare.arms import ARMS, BASELINE, LWDNA
 from lwdna_core.compare.results import read_json
 from lwdna_core.compare.task import Picture
 from tasks.restoration.images import read_tensor
-from tasks.restoration.metrics import KEPT
+from tasks.restoration.metrics import KEPT, kept_place
 
 _SHOWN = 4  # images
 _COLUMNS = 5  # crops side by side: baseline and LW-DNA between what they got and what they should have made
@@ -69,10 +69,10 @@ def _picture(
     """One image: where the crop is, and the crop of input, arms and ground truth."""
     of, name = image
     first = next(iter(scores))
-    places = {arm: home / arm / KEPT / of / name for arm in scores}
+    places = {arm: kept_place(home / arm, of, name) for arm in scores}
 
     def read(arm: str, kind: str = "") -> Tensor:
-        return read_tensor(places[arm].with_name(f"{name}{kind}.png"))
+        return read_tensor(places[arm].with_name(f"{places[arm].name}{kind}.png"))
 
     restored = {arm: read(arm) for arm in scores}
     shown = {

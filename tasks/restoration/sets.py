@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """One image of a set: its name there, its file, and that of its given LR version."""
+    """One image of a set: its name, which no other has there, its file, and that of its given LR version."""
 
     name: str
     hr: Path
@@ -96,7 +97,10 @@ def set_files(name: str, split: str, scale: int) -> list[ImageFiles]:
         split: "train" or "test": which part of the photographs, which of the two tables.
         scale: whose LR images are wanted; 1 is denoising.
 
-    Raises LwdnaError for an unknown name, a set that is not there, none of whose layouts fits, or which lacks LR files.
+    An image is called after its file, without the ending where no other one of the set is called so.
+
+    Raises LwdnaError for an unknown name, a set that is not there, none of whose layouts fits, which lacks LR files, or
+    whose folders have a file of the same name.
     """
     if name == "photos":
         spec = importlib.util.find_spec("skimage")
@@ -114,7 +118,11 @@ def set_files(name: str, split: str, scale: int) -> list[ImageFiles]:
     for layout in layouts:
         paths = [path for pattern in layout.hr for path in _images(root, pattern.format(scale=scale))]
         if paths:
-            return [_with_lr(root, layout, path, scale) for path in sorted(paths, key=lambda path: path.name)]
+            paths.sort(key=lambda path: path.name)
+            return [
+                ImageFiles(image, path, _lr(root, layout, path, scale))
+                for image, path in zip(_names(name, paths), paths, strict=True)
+            ]
     if "/" not in name:
         next(source for source in SOURCES if source.name == name).require()
     places = ", ".join(pattern for layout in layouts for pattern in layout.hr)
@@ -127,11 +135,24 @@ def _images(root: Path, pattern: str) -> list[Path]:
     return [path for path in found if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()]
 
 
-def _with_lr(root: Path, layout: Layout, path: Path, scale: int) -> ImageFiles:
+def _names(name: str, paths: Sequence[Path]) -> list[str]:
+    """What a set's images are called, each otherwise: scores and images to leave out are known by it."""
+    stems = Counter(path.stem for path in paths)
+    named: dict[str, Path] = {}
+    for path in paths:
+        image = path.stem if stems[path.stem] == 1 else path.name
+        if image in named:
+            raise LwdnaError(f"{name}: {named[image]} and {path} have the same name: leave one out")
+        named[image] = path
+    return list(named)
+
+
+def _lr(root: Path, layout: Layout, path: Path, scale: int) -> Path | None:
+    """The given LR version of an image."""
     for place in layout.lr if scale > 1 else ():
         lr = root / place.format(scale=scale, name=path.name, stem=path.stem)
         if lr.is_file():
-            return ImageFiles(path.stem, path, lr)
+            return lr
         if lr.parent.is_dir():
             raise LwdnaError(f"{lr} is missing: the LR image of {path}")
-    return ImageFiles(path.stem, path)
+    return None

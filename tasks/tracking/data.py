@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from lwdna_core.compare.task import unknown
-from lwdna_core.data.sources import data_folder
+from lwdna_core.data.sources import data_folder, set_title
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.annotations import Annotations, read_annotations
 from tasks.tracking.evaluation.frame_files import IMAGES
@@ -29,7 +29,7 @@ from tasks.tracking.sequences import Sequence as Frames
 
 
 class Trial(NamedTuple):
-    """One sequence under one protocol ("OPE", "SRE", "TRE", "VOT"), as part of a set."""
+    """One sequence under one protocol ("OPE", "SRE", "TRE", "VOT"), as part of the set that results call `set`."""
 
     set: str
     protocol: str
@@ -133,9 +133,15 @@ def benchmark(name: str | Sequence[str], protocols: Sequence[str] = ()) -> Trial
         protocols: "OPE", "SRE", "TRE", "VOT"; by default what is usual for each set: VOT's resets for VOT, else OPE.
 
     Raises LwdnaError where the folder, a frame or a line of ground truth is missing or wrong; names it. See `tested`.
+    The same where two folders have one title: results could not tell them apart.
     """
     trials, known = [], {}
+    titles: dict[str, str] = {}
     for folder in [name] if isinstance(name, str) else name:
+        title = set_title(folder) or (data_folder() / folder).resolve().name  # "." has none
+        if title in titles:
+            raise LwdnaError(f"the sets {titles[title]} and {folder} are both called {title} in results; expected one")
+        titles[title] = folder
         annotations = own_split(_read(folder), data_folder() / folder, tested=True)
         wanted = protocols or (usual_protocol(annotations),)
         for protocol in wanted:
@@ -144,8 +150,8 @@ def benchmark(name: str | Sequence[str], protocols: Sequence[str] = ()) -> Trial
         for protocol in wanted:
             for sequence in made if protocol == "TRE" else ():
                 later_frames(sequence)  # raises where there are too few
-            trials += [Trial(folder, protocol, sequence) for sequence in made]
-            known[folder, protocol] = annotations
+            trials += [Trial(title, protocol, sequence) for sequence in made]
+            known[title, protocol] = annotations
     return TrialSet(trials, known)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 
 from lwdna_core.compare.results import FORMAT, write_json
+from lwdna_core.data.sources import set_title
 from tasks.tracking.evaluation.conventions import find_convention
 from tasks.tracking.evaluation.ope import evaluate_boxes, evaluate_got10k
 from tasks.tracking.evaluation.results import Results, Run
@@ -84,7 +85,7 @@ class TrackingScores(BaseMetric):  # type: ignore[misc]
         content: dict[str, Any] = {"format": FORMAT, "sets": []}
         for (name, protocol), tracks in self._tracks.items():
             for sequence, of_sequence in tracks.items():
-                write_tracks(result_file(folder / TRACKS / name, protocol, sequence), protocol, of_sequence)
+                write_tracks(result_file(tracks_of(folder, name), protocol, sequence), protocol, of_sequence)
             scores, _ = self._score(name, protocol, tracks)
             speed = [len(t.seconds) / t.seconds.sum() for runs in tracks.values() for t in runs]
             with_reading = [len(t.seconds) / t.wall for runs in tracks.values() for t in runs]
@@ -94,6 +95,11 @@ class TrackingScores(BaseMetric):  # type: ignore[misc]
                  "frames_per_second_with_reading": float(np.mean(with_reading))}
             )  # fmt: skip
         write_json(folder / CURVES, content)
+
+
+def tracks_of(run_folder: Path, name: str) -> Path:
+    """Where a run keeps its result files on a set; in its own folder, whatever the set is called."""
+    return run_folder / TRACKS / set_title(name)
 
 
 def set_name(name: str, protocol: str) -> str:

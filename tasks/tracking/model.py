@@ -14,10 +14,12 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from lwdna_core.compare.config import Experiment
+from lwdna_core.compare.search import baseline
 from lwdna_core.compare.sharing import draw
 from lwdna_core.compare.task import resolve, unknown
 from lwdna_core.data.transfer import sent
 from lwdna_core.errors import LwdnaError
+from tasks.tracking.contract import check_network
 from tasks.tracking.crops import EXEMPLAR, SEARCH, context_side, crop, to_centre
 from tasks.tracking.experiments import PROTOCOLS, Tracker
 from tasks.tracking.networks.siamfc import STRIDE
@@ -186,7 +188,7 @@ class SiameseTracker(BaseModel):  # type: ignore[misc]
     """The wrapper around a network that mmengine's loops call.
 
     Args:
-        network: see `networks.siamfc.SiamFC`.
+        network: see `contract.check_network`.
         loss: "module:function" of (network, batch).
         tracker: `type`, the "module:class" of a tracker that is made from the network and has the methods `init` and
             `update`, and what else that class takes: its test-time parameters.
@@ -200,9 +202,13 @@ class SiameseTracker(BaseModel):  # type: ignore[misc]
 
     @staticmethod
     def check(experiment: Experiment) -> None:
-        """Raise LwdnaError where `model` of a config holds what this class would refuse, before any work."""
+        """Raise LwdnaError where `model` of a config holds what this class would refuse, or where the network cannot
+        be tracked with, before any work.
+        """
         check_tracker(experiment.cfg.model.get("tracker"))
         check_sides(experiment)
+        network = baseline(experiment).eval()
+        check_network(experiment.network, lambda: tracker_of(experiment.cfg.model.tracker, network))
 
     def init_weights(self) -> None:
         """Nothing: the network arrives initialised, and mmengine must not draw it again."""

@@ -22,7 +22,7 @@ from lwdna_core.errors import LwdnaError
 from tasks.tracking.data import Trial, TrialSet
 from tasks.tracking.evaluation.plots import literal
 from tasks.tracking.evaluation.textfiles import Rows, read_rows
-from tasks.tracking.metrics import CURVES, TRACKS, set_name
+from tasks.tracking.metrics import CURVES, set_name, tracks_of
 from tasks.tracking.result_files import result_file
 
 _COLORS = ("#4d4d4d", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -189,7 +189,7 @@ def _strips(
         chosen = sorted(differ, key=lambda sequence: -differ[sequence])[:_STRIPS]
         shown = [trials[name, protocol, sequence] for sequence in chosen]
         if shown:
-            yield _strip(name, seed, shown, {arm: _home(folder, seed, arm) / TRACKS / name for arm in _OF_ARMS})
+            yield _strip(name, seed, shown, {arm: tracks_of(_home(folder, seed, arm), name) for arm in _OF_ARMS})
 
 
 def _trials(result: Mapping[str, Any]) -> dict[tuple[str, str, str], Trial]:

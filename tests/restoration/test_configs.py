@@ -12,6 +12,7 @@ from lwdna_core.cli import main
 from lwdna_core.compare.config import Experiment, load_experiment
 from lwdna_core.compare.task import find_task
 from lwdna_core.networks import build_network
+from tasks.restoration.noise import evaluation_levels, training_levels
 from tasks.restoration.sets import TEST, TRAINING
 
 CONFIGS = sorted(find_task("restoration").configs())
@@ -36,8 +37,10 @@ def test_its_parts_belong_together(name: str) -> None:
     assert (val.get("scale", 1), val.get("colours", 3)) == (scale, colours)
     assert cfg.val_evaluator.border == (scale if scale > 1 else 0)
     assert train["size"] % scale == 0
-    sigma = cfg.model.data_preprocessor.get("sigma", 0)
-    assert val.get("sigma", 0) == sigma and (sigma > 0) == (scale == 1)
+    lowest, highest = training_levels(cfg.model.data_preprocessor.get("sigma", 0))
+    levels = evaluation_levels(val.get("sigma", 0)).values()
+    assert all(lowest <= level <= highest for level in levels) and (min(levels) > 0) == (scale == 1)
+    assert (lowest < highest) == (len(levels) > 1) == ("_blind_" in name)
     assert set(train.held_out) == set(val.sets)  # no image of a test set is trained on
     assert set(train.sets) <= {"photos", *TRAINING} and set(val.sets) <= {"photos", *TEST}
     ((channels, height, width),) = experiment.inputs
@@ -49,7 +52,7 @@ def test_its_parts_belong_together(name: str) -> None:
     if match := re.search(r"_x(\d)_", name):
         assert scale == int(match[1])
     if match := re.search(r"_sigma(\d+)_", name):
-        assert sigma == int(match[1])
+        assert lowest == int(match[1])
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,8 @@ def test_its_parts_belong_together(name: str) -> None:
         (r"unet_sigma\d+_div2k", 128, 16, 600_000, [40]),
         # DnCNN's training code: 238,336 patches an epoch, 180 epochs, a fifth at 30, 60 and 90
         (r"dncnn_sigma\d+_train400", 40, 128, 180 * 1862, [30, 60, 90]),
+        # reference: Zhang et al. 2017: for blind denoising patches of 50, 128 x 3,000 of them
+        (r"dncnn_blind_train400", 50, 128, 180 * 3000, [30, 60, 90]),
     ],
 )
 def test_recipes_are_those_of_their_sources(pattern: str, size: int, batch: int, length: int, drops: list[int]) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from lwdna_core.cli import main
+from lwdna_core.data.sources import set_title
 from lwdna_core.errors import LwdnaError
 from tasks.restoration import load
 from tasks.restoration.data import PatchSet
@@ -265,8 +266,9 @@ def test_urban100_is_never_read_from_the_halved_originals(home: Path) -> None:
 def test_a_folder_of_ones_own(tmp_path: Path) -> None:
     write(tmp_path / "mine" / "a.png", noise(12, 12, 3))
     folder = f"{tmp_path}/mine"
-    assert patches([folder], size=4, count=2).metainfo["images"] == ("mine/a",)
-    assert images(folder, sigma=5).images[0].name == "a"
+    assert patches([folder], size=4, count=2).metainfo["images"] == (f"{set_title(folder)}/a",)
+    (pair,) = images(folder, sigma=5).images
+    assert (pair.set, pair.name) == (set_title(folder), "a")
     with pytest.raises(LwdnaError, match=r"nothing: no images"):
         patches([f"{tmp_path}/nothing"], size=4, count=2)
 
@@ -332,11 +334,12 @@ def test_the_flag_refuses_them(home: Path, capsys: pytest.CaptureFixture[str]) -
         photograph = read_tensor(set_files("photos", split, 1)[place].hr)
         write(home / "mine" / f"{index}.png", photograph.permute(1, 2, 0).numpy())
     words = ["compare", "restoration", "edsr_small_x2_photos_short", "--dry-run", "--device", "cpu"]
-    words += ["--cfg-options", f"train_dataloader.dataset.sets={home}/mine", "train_dataloader.batch_size=2"]
+    words += ["--cfg-options", "train_dataloader.dataset.sets=restoration/mine", "train_dataloader.batch_size=2"]
+    found = "restoration/mine/1 (photos/chelsea)"
     assert main(words) == 0
-    assert "left out of training, since the run is tested on them: mine/1 (photos/chelsea)" in capsys.readouterr().err
+    assert f"left out of training, since the run is tested on them: {found}" in capsys.readouterr().err
     assert main([*words, "--strict-overlap"]) == 2
-    assert "training images show what the run is tested on: mine/1 (photos/chelsea)" in capsys.readouterr().err
+    assert f"training images show what the run is tested on: {found}" in capsys.readouterr().err
 
 
 def test_a_set_that_is_all_test_images_is_refused(home: Path) -> None:

@@ -20,9 +20,9 @@ from torch import Tensor
 from lwdna_core.errors import LwdnaError
 from tasks.restoration import quality
 from tasks.restoration.colour import CONVENTIONS, gray, luma
-from tasks.restoration.images import cropped, image_files, read_tensor
+from tasks.restoration.images import cropped, image_files, read_tensor, write_image
 from tasks.restoration.imresize import bicubic
-from tasks.restoration.metrics import KEPT, RestorationQuality
+from tasks.restoration.metrics import KEPT, RestorationQuality, kept_place
 from tasks.restoration.quality import depthwise, psnr, quantized, shifted, ssim
 
 SETS = [(name, scale) for name in ("Set5", "Set14") for scale in (2, 3, 4)]
@@ -251,6 +251,25 @@ def test_images_are_kept_for_the_report(tmp_path: Path) -> None:
     dog, cat = about["images"]
     assert dog["psnr"] == psnr(a, x, "y", 2).item() and dog["input"] == psnr(noisy, x, "y", 2).item()
     assert (cat["name"], cat["scale"], cat["input"]) == ("cat", 2, psnr(bicubic(small, 2), y, "y", 2).item())
+
+
+@pytest.mark.parametrize("of", ["{}/originals", "../originals", "../../run/../originals"])
+def test_what_is_kept_stays_in_the_runs_folder(tmp_path: Path, of: str) -> None:
+    """Also of a set that is not called by its title: its own folder is not the run's."""
+    restored, target = noisy_pair(1, 40, 30)
+    originals, run = tmp_path / "originals", tmp_path / "run"
+    for folder in (originals, run):
+        folder.mkdir()
+    write_image(originals / "a.png", target)
+    metric = RestorationQuality(border=0)
+    evaluated(metric, (batch(of.format(tmp_path), ("a", target, target), ("../a", target, target)), [restored] * 2))
+    metric.keep(run)
+    assert [path.name for path in originals.iterdir()] == ["a.png"]
+    assert torch.equal(read_tensor(originals / "a.png"), target)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["originals", "run"]
+    assert len(list(run.rglob("a.png"))) == 2
+    index = json.loads((run / KEPT / "index.json").read_text())
+    assert all(Path(f"{kept_place(run, i['set'], i['name'])}.png").is_file() for i in index["images"])
 
 
 def test_scoring_leaves_the_threads_alone() -> None:

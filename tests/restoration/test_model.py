@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lwdna_core.cli import main
-from lwdna_core.compare.config import Recipe
-from lwdna_core.compare.experiment import Request, check_request
 from lwdna_core.compare.task import find_task, resolve
 from lwdna_core.errors import LwdnaError
 from tasks.restoration.imresize import bicubic
@@ -55,9 +54,16 @@ def test_augmentation_lays_patches_down_in_all_eight_ways_alike_for_pairs() -> N
     assert len(counts) == 8 and min(counts.values()) > 25
 
 
-@pytest.mark.parametrize("names", [("inputs", "targets"), ("targets",)])
-def test_processes_prepare_their_patches_as_one_process_would(names: tuple[str, ...], shared_step: Step) -> None:
-    preprocessor = RestorationPreprocessor("l1", sigma=25)
+SIGMAS = pytest.mark.parametrize("sigma", [25, (0, 55)])
+NAMES = pytest.mark.parametrize("names", [("inputs", "targets"), ("targets",)])
+
+
+@SIGMAS
+@NAMES
+def test_processes_prepare_their_patches_as_one_process_would(
+    names: tuple[str, ...], sigma: Any, shared_step: Step
+) -> None:
+    preprocessor = RestorationPreprocessor("l1", sigma=sigma)
     batch = {name: patch(5, 3, 8, 8) for name in names}
     torch.manual_seed(0)
     whole = preprocessor(batch, training=True)
@@ -70,9 +76,10 @@ def test_processes_prepare_their_patches_as_one_process_would(names: tuple[str, 
             assert own[name].is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("names", [("inputs", "targets"), ("targets",)])
-def test_what_is_drawn_ahead_is_what_is_drawn_otherwise(names: tuple[str, ...]) -> None:
-    preprocessor = RestorationPreprocessor("l1", sigma=25)
+@SIGMAS
+@NAMES
+def test_what_is_drawn_ahead_is_what_is_drawn_otherwise(names: tuple[str, ...], sigma: Any) -> None:
+    preprocessor = RestorationPreprocessor("l1", sigma=sigma)
     batch = {name: patch(5, 3, 8, 8) for name in names}
     torch.manual_seed(0)
     whole = preprocessor(batch, training=True)
@@ -94,6 +101,34 @@ def test_noise_has_the_sigma_is_unclipped_and_belongs_to_the_seed() -> None:
     assert float(noise.min()) < -100
     assert not outs[0]["targets"].any()
     assert torch.equal(outs[0]["inputs"], outs[1]["inputs"]) and not torch.equal(noise, 255 * outs[2]["inputs"])
+
+
+def test_of_a_range_of_noise_every_patch_draws_its_own_ahead() -> None:
+    preprocessor = RestorationPreprocessor("l1", sigma=(10, 50))
+    torch.manual_seed(0)
+    drawn = preprocessor.draw({"targets": torch.zeros(400, 1, 32, 32, dtype=torch.uint8)})
+    sigma = drawn["sigma"].flatten()
+    assert 10 <= float(sigma.min()) < 11 and 49 < float(sigma.max()) <= 50
+    assert float(sigma.mean()) == pytest.approx(30, abs=1.5)
+    noise = 255 * preprocessor(drawn, training=True)["inputs"]
+    torch.testing.assert_close(noise.flatten(1).std(1), sigma, rtol=0.1, atol=0)
+
+
+def test_a_number_draws_what_it_always_drew() -> None:
+    """Turns, then noise, from torch's generator: stored results were trained so."""
+    dark = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
+    torch.manual_seed(0)
+    out = RestorationPreprocessor("l1", sigma=25)({"targets": dark}, training=True)
+    torch.manual_seed(0)
+    torch.rand(3, 3, 1, 1, 1)
+    expected = torch.add(torch.zeros(3, 1, 8, 8), torch.randn(3, 1, 8, 8), alpha=25 / 255)
+    assert torch.equal(out["inputs"], expected)
+
+
+@pytest.mark.parametrize("sigma", [-1, "25", (55, 0), (0, 10, 55), (25,), (0, None), [], float("inf")])
+def test_training_noise_that_is_none_is_refused(sigma: Any) -> None:
+    with pytest.raises(LwdnaError, match=r"model\.data_preprocessor\.sigma: expected a number of grey levels"):
+        RestorationPreprocessor("l1", sigma=sigma)
 
 
 def test_evaluation_scales_and_nothing_else() -> None:
@@ -161,26 +196,6 @@ def trained(config: str, folder: Path, *options: str) -> dict[str, float]:
     assert set(result["items"]["psnr/photos"]) == {"camera", "chelsea", "coins", "rocket"}
     assert np.mean(list(result["items"]["psnr/photos"].values())) == pytest.approx(scores["psnr/photos"])
     return scores
-
-
-@pytest.mark.parametrize(
-    ("config", "option", "message"),
-    [
-        (
-            "edsr_small_x2",
-            "val_evaluator.convention=RGB",
-            "val_evaluator: .*expected one of y, y-rounded, rgb, got 'RGB'",
-        ),
-        ("edsr_small_x2", "val_evaluator.border=-3", "val_evaluator: .*expected a number of pixels from 0 on, got -3"),
-        ("edsr_small_x2", "experiment.network=edsr_small_x4", "edsr_small_x4 cannot be trained on the batches of"),
-        ("edsr_small_x2", "experiment.network=dncnn_small", "fails on .* 1 channels, but got 3"),
-        ("dncnn_small", "model.tile=12", "tiles of 12 pixels are too small: expected 15 or more"),
-    ],
-)
-def test_what_does_not_fit_is_found_before_the_work(config: str, option: str, message: str, tmp_path: Path) -> None:
-    request = Request("restoration", Recipe(f"{config}_photos_short", (option,)), work_dir=tmp_path)
-    with pytest.raises(LwdnaError, match=message):
-        check_request(request)
 
 
 def test_a_denoiser_learns_within_seconds(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ NETWORKS = sorted(find_task("restoration").networks)
 
 
 def colours(name: str) -> int:
-    return 1 if name in ("dncnn", "dncnn_small", "unet_denoiser") else 3
+    return 1 if name in ("dncnn", "dncnn_blind", "dncnn_small", "unet_denoiser") else 3
 
 
 def scale(name: str) -> int:
@@ -59,7 +59,7 @@ def test_sizes_are_the_published_ones(name: str, millions: float, published: flo
         ("edsr_x2", 1369.859, 22.489), ("edsr_x3", 1554.499, 25.650), ("edsr_x4", 1517.571, 32.492),
         ("edsr_8x128_x2", 3106.307, 51.017), ("edsr_8x128_x3", 3844.227, 63.380), ("edsr_8x128_x4", 3696.643, 90.352),
         ("srresnet_x2", 1387.925, 22.715), ("srresnet_x3", 1572.565, 25.877), ("srresnet_x4", 1535.638, 32.719),
-        ("dncnn", 557.057, 9.079), ("unet_denoiser", 7759.521, 3.008),
+        ("dncnn", 557.057, 9.079), ("dncnn_blind", 668.225, 10.891), ("unet_denoiser", 7759.521, 3.008),
     ],
 )  # fmt: skip
 def test_sizes_are_those_of_the_reference_implementations(name: str, thousands: float, macs: float) -> None:

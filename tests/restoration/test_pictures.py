@@ -21,7 +21,9 @@ def photograph(seed: int, channels: int) -> Tensor:
     return torch.randint(60, 200, (channels, 48, 64), generator=torch.Generator().manual_seed(seed)).byte()
 
 
-def leave(folder: Path, seed: int, arm: str, errors: list[float], channels: int = 3) -> dict[str, Any]:
+def leave(
+    folder: Path, seed: int, arm: str, errors: list[float], channels: int = 3, of: str = "Set5"
+) -> dict[str, Any]:
     """What a run leaves whose images are off by these errors, at one place."""
     metric = RestorationQuality(border=2, convention="y-rounded")
     targets = [photograph(index, channels) for index in range(len(errors))]
@@ -34,7 +36,7 @@ def leave(folder: Path, seed: int, arm: str, errors: list[float], channels: int 
         "inputs": [target[:, ::2, ::2] for target in targets],
         "targets": targets,
         "name": [f"image{index}" for index in range(len(errors))],
-        "set": ["Set5"] * len(errors),
+        "set": [of] * len(errors),
     }
     metric.process(batch, [{"images": restored}])
     run = folder / f"seed{seed}" / arm
@@ -63,6 +65,11 @@ def test_images_of_the_greatest_losses_and_gains(tmp_path: Path, channels: int) 
     assert "24 x 24 pixels" in shown[0].caption and "on Y rounded to 8 bits, 2 pixels cut" in shown[0].caption
     for picture in shown:
         assert Image.open(io.BytesIO(picture.image)).width > 600
+
+
+def test_images_of_a_folder_of_ones_own(tmp_path: Path) -> None:
+    (picture,) = pictures(tmp_path, [leave(tmp_path, 0, "baseline", [20.0], of="home/ada/test")])
+    assert picture.title == "home/ada/test / image0"
 
 
 def test_many_arms_take_two_rows(tmp_path: Path) -> None:

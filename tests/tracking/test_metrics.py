@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from lwdna_core.compare.results import read_json
-from tasks.tracking.data import composed
+from tasks.tracking.data import Trial, TrialSet, composed
 from tasks.tracking.evaluation.textfiles import read_rows
 from tasks.tracking.experiments import Track
-from tasks.tracking.metrics import CURVES, TRACKS, TrackingScores
+from tasks.tracking.metrics import CURVES, TRACKS, TrackingScores, tracks_of
 from tasks.tracking.result_files import result_file
 
 
@@ -63,3 +63,22 @@ def test_a_run_leaves_result_files_and_curves(tmp_path: Path) -> None:
     (rows,) = read_rows([result_file(tmp_path / TRACKS / "composed", "VOT", "composed-test-0")])
     assert rows.counts.tolist()[:12] == [1, 4, 4, 4, 4, 1, 1, 1, 1, 1, 1, 4]
     json.dumps(sets, allow_nan=False)
+
+
+@pytest.mark.parametrize("name", ["{outside}", "../outside"])
+def test_result_files_lie_in_the_runs_folder_whatever_a_set_is_called(tmp_path: Path, name: str) -> None:
+    """Also of a set of one's own, whose name nobody has made a title of."""
+    name, outside = name.format(outside=tmp_path / "outside"), tmp_path / "outside"
+    outside.mkdir()
+    made = composed("test", sequences=1, length=12)
+    assert isinstance(made, TrialSet)
+    metric = TrackingScores()
+    metric.dataset_meta = {"annotations": {(name, "OPE"): made.annotations["composed", "OPE"]}}
+    (sequence,) = made.sequences
+    track = Track(sequence.name, tuple(sequence.boxes), np.full(12, 0.02), 1.0)
+    metric.process({}, [{"trial": Trial(name, "OPE", sequence), "tracks": (track,)}])
+    metric.evaluate(1)
+    metric.keep(tmp_path / "run")
+    assert not any(outside.iterdir())
+    (kept,) = (tmp_path / "run").rglob("*.txt")
+    assert kept == result_file(tracks_of(tmp_path / "run", name), "OPE", sequence.name)

@@ -76,6 +76,39 @@ def test_scores_in_training_are_those_of_the_files(otb: Writer, tmp_path: Path, 
     assert 0 < values[f"auc/{called}"] < 1
 
 
+def test_a_set_that_is_named_by_its_folder_stays_as_it_is(otb: Writer, tmp_path: Path) -> None:
+    """Results lie in the run's own folder, whatever the set's path is, and never in the set."""
+    otb("Moving", length=12)
+    home, elsewhere = tmp_path / "OTB", tmp_path / "data" / "sets"
+    elsewhere.mkdir(parents=True)
+    before = {file: file.stat().st_mtime_ns for file in home.rglob("*")}
+    for k, (name, title) in enumerate(
+        [(str(home), str(home)[1:]), ("data/../OTB", "data/_/OTB"), ("./OTB/", "OTB"), ("OTB", "OTB")]
+    ):
+        tests, run = benchmark(name), tmp_path / f"run{k}"
+        values = scored(tests, run)
+        assert f"auc/{title}" in values and all(metric.endswith(f"/{title}") for metric in values)
+        assert [path.relative_to(run) for path in run.rglob("Moving.txt")] == [Path(TRACKS, title, "Moving.txt")]
+        assert tests.trials[0].set == title
+    assert {file: file.stat().st_mtime_ns for file in home.rglob("*")} == before
+
+
+def test_a_set_in_the_data_folder_itself_is_called_like_that(
+    otb: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    otb("Moving", length=12)
+    monkeypatch.setenv("LWDNA_DATA", str(tmp_path / "OTB"))
+    assert {trial.set for trial in benchmark(".").trials} == {"OTB"}
+
+
+def test_two_sets_of_one_title_are_refused(otb: Writer, tmp_path: Path) -> None:
+    otb("Moving", length=12)
+    beside = str(tmp_path / "OTB")
+    with pytest.raises(LwdnaError, match=r"the sets OTB and \./OTB are both called OTB in results"):
+        benchmark(["OTB", "./OTB"])
+    assert len(benchmark(["OTB", beside])) == 2
+
+
 def test_gaps_of_a_set_are_found_before_any_work(otb: Writer, tmp_path: Path) -> None:
     home = otb("Short", length=12)
     with pytest.raises(LwdnaError, match="Short: TRE needs a valid box with 20 frames left"):

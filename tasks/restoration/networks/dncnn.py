@@ -44,5 +44,7 @@ class DnCnn(nn.Module):
 
 dncnn = partial(DnCnn, 17, 64, 1)
 dncnn_colour = partial(DnCnn, 20, 64, 3)
+dncnn_blind = partial(DnCnn, 20, 64, 1)
+"""DnCNN-B's, for noise of any level."""
 dncnn_small = partial(DnCnn, 7, 32, 1)
 """Ours, for a CPU."""

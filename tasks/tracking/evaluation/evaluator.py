@@ -9,6 +9,7 @@ from typing import NamedTuple
 from lwdna_core.errors import LwdnaError
 from tasks.tracking.evaluation.annotations import Annotations, read_annotations
 from tasks.tracking.evaluation.conventions import Convention, find_convention
+from tasks.tracking.evaluation.doubts import doubts
 from tasks.tracking.evaluation.layouts import few, find_trackers
 from tasks.tracking.evaluation.lengths import length_warnings
 from tasks.tracking.evaluation.names import NameBook
@@ -56,10 +57,16 @@ def evaluate(
         if tracker.unknown
     ]
     warnings += [text for tracker in read for text in length_warnings(tracker, wanted, rules)]
+    warnings += [text for tracker in read for text in doubts(tracker, wanted, rules)]
     protocols = {tracker.protocol: tracker.tracker for tracker in read}
     if len(protocols) > 1:
         told = ", ".join(f"{name} ({tracker})" for name, tracker in protocols.items())
         raise LwdnaError(f"results of different protocols do not compare: {told}; --protocol NAME, or fewer folders")
+    if "TRE" in protocols and rules.name == "vot-toolkit":
+        raise LwdnaError(
+            "--convention vot-toolkit: it compares whole sequences, and TRE's runs begin in later frames; "
+            "expected official, pysot or got10k"
+        )
     if known.kind == "VOT" or rules.name == "vot-toolkit":
         from tasks.tracking.evaluation.vot import VotTruth, evaluate_overlaps, evaluate_resets
 

@@ -47,13 +47,23 @@ def find_trackers(folders: Iterable[Path], known: NameBook) -> dict[str, Path]:
         if not found:
             raise LwdnaError(
                 f"{folder}: no results; expected SEQUENCE.txt, SEQUENCE.json, SEQUENCE/SEQUENCE_001.txt or "
-                "baseline/SEQUENCE/SEQUENCE_001.txt, in it or in its folders"
+                f"baseline/SEQUENCE/SEQUENCE_001.txt, in it or in its folders; {_there(folder)}"
             )
         paths += found
     paths = [path.absolute() for path in paths]
     paths = list(dict.fromkeys(path.parent if path.name in ("baseline", "unsupervised") else path for path in paths))
     names = [path.name for path in paths]
     return {(path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"): path for path in paths}
+
+
+def _there(folder: Path) -> str:
+    """What lies in a folder without results."""
+    files = [path for path in sorted(folder.glob("*")) + sorted(folder.glob("*/*")) if path.is_file()]
+    if not files:
+        return "there are no files"
+    told = few([str(path.relative_to(folder)) for path in files])
+    endings = sorted({path.suffix for path in files} - {".txt", ".json", ""})
+    return f"there are {told}" + (f", and {few(endings)} is not read" if endings else "")
 
 
 def _results_in(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -38,6 +38,15 @@ class NameBook:
             or self._exact.get(_SAME.get(spelling, ""))
         )
 
+    def inside(self, name: str) -> str | None:
+        """The longest sequence with whose name `name` begins or ends, set apart by a joiner; None where there is none.
+
+        As in Couple_MyTracker, by which some toolkits call the results of MyTracker on Couple.
+        """
+        spelling = canonical(name)
+        found = [s for s in self._exact if spelling.startswith(f"{s}-") or spelling.endswith(f"-{s}")]
+        return self._exact[max(found, key=len)] if found else None
+
     def near(self, name: str) -> str:
         """What to say of a name that is none: names like it."""
         close = difflib.get_close_matches(canonical(name), self._exact, n=3, cutoff=0.6)

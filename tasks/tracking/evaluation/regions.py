@@ -15,6 +15,8 @@ UNKNOWN, INITIALISED, FAILED = 0, 1, 2
 """What one number in a line of VOT's results says: nothing known (skipped), started here, lost here."""
 REGION = -1
 """The code of a line that holds a region."""
+NO_NUMBER = -2
+"""The code of a line that should hold one and in which a number is nan."""
 
 
 class Trajectory(NamedTuple):
@@ -22,7 +24,7 @@ class Trajectory(NamedTuple):
 
     Attributes:
         regions: of N frames; nan where there is a code.
-        codes: (N,) REGION, UNKNOWN, INITIALISED or FAILED.
+        codes: (N,) REGION, NO_NUMBER, UNKNOWN, INITIALISED or FAILED.
     """
 
     regions: Regions
@@ -32,7 +34,8 @@ class Trajectory(NamedTuple):
 def regions_of(rows: Rows, name: object) -> Trajectory:
     """Lines of 1 number (a code), 4 (a box) or 6 and more (the corners of a polygon).
 
-    nan anywhere in a line says that nothing is known, but for the nan, nan, nan, -code of VOT 2013 and 2014.
+    nan anywhere in a line leaves no region in it, but for the nan, nan, nan, -code of VOT 2013 and 2014; nan alone is
+    the code that says that nothing is known.
 
     Raises LwdnaError with `name` and line of anything else.
     """
@@ -61,8 +64,8 @@ def regions_of(rows: Rows, name: object) -> Trajectory:
         corners[lines, shape.shape[1] :] = shape[:, -1:]
         unknown = np.isnan(values).any(axis=1)
         if unknown.any():
-            codes[lines[unknown]] = UNKNOWN
-            coded = unknown & (size == 4) & ~np.isnan(values[:, 3 if size == 4 else 0])
+            codes[lines[unknown]] = NO_NUMBER
+            coded = (size == 4) & np.isnan(values[:, :3]).all(axis=1) & ~np.isnan(values[:, -1])
             codes[lines[coded]] = _codes(-values[coded, -1], lines[coded], name)
             corners[lines[unknown]] = np.nan
     return Trajectory(Regions(corners, counts == 4), codes)

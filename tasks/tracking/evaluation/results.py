@@ -139,7 +139,7 @@ def _read(
     if missing:
         raise LwdnaError(
             f"{folder}: no results for {len(missing)} of {len(annotations.sequences)} sequences ({few(missing)})"
-            + (f"; not known are {few(unknown)}" if unknown else "")
+            + (f"; not known are {few(unknown)}{_renamed(unknown, missing, known)}" if unknown else "")
             + "; --sequences FILE evaluates those that a file lists"
         )
     wanted = {name: files[matched[name]] for name in annotations.sequences}
@@ -151,6 +151,15 @@ def _read(
         if not len(rows[path]):
             raise LwdnaError(f"{path}: the file is empty")
     return None, {name: [Run(rows[path], path) for path in paths] for name, paths in wanted.items()}, tuple(unknown)
+
+
+def _renamed(unknown: list[str], missing: list[str], known: NameBook) -> str:
+    """What to say where an unknown file bears the name of a sequence without results, and something else."""
+    for file in unknown:
+        stem, ending = os.path.splitext(file)
+        if (name := known.inside(stem)) in missing:
+            return f"; {file} should be called {name}{ending}"
+    return ""
 
 
 def _official(files: Mapping[str, list[str]]) -> tuple[Protocol, dict[str, list[Run]]]:

@@ -19,7 +19,7 @@ from tasks.tracking.evaluation.conventions import EAO_INTERVALS, Convention
 from tasks.tracking.evaluation.expected_overlap import Attempts, expected_overlap
 from tasks.tracking.evaluation.polygons import exact_overlaps
 from tasks.tracking.evaluation.raster import Truth
-from tasks.tracking.evaluation.regions import FAILED, INITIALISED, REGION, Trajectory, regions_of
+from tasks.tracking.evaluation.regions import FAILED, INITIALISED, NO_NUMBER, REGION, Trajectory, regions_of
 from tasks.tracking.evaluation.results import Results, Run
 from tasks.tracking.evaluation.scores import Scores
 from tasks.tracking.evaluation.sequence import TAGS, Sequence, without_omitted
@@ -64,7 +64,10 @@ class VotTruth:
         self.drawn = Truth(self.regions, self.sizes, rule) if rule else None
 
     def overlaps(self, found: Trajectory, frames: Integers) -> Floats:
-        """(M,) overlaps of found regions with the truth of these frames; nan where there is a code or no truth."""
+        """(M,) overlaps of found regions with the truth of these frames; nan where there is a code or no truth.
+
+        What holds nan in place of a number overlaps nothing: pysot and vot-toolkit, too, leave out codes alone.
+        """
         overlap = np.full(len(frames), np.nan)
         held = np.flatnonzero(found.codes == REGION)
         regions = found.regions.take(held)
@@ -72,6 +75,7 @@ class VotTruth:
             overlap[held] = self.drawn.overlaps(regions, frames[held])
         else:
             overlap[held] = exact_overlaps(regions, self.regions.take(frames[held]), self.sizes[frames[held]])
+        overlap[(found.codes == NO_NUMBER) & ~np.isnan(self.regions.corners[frames, 0, 0])] = 0
         return overlap
 
     def tags(self, sequence: Sequence) -> dict[str, Flags]:
@@ -269,7 +273,7 @@ def average_overlap(runs: Mapping[str, list[Run]], truth: VotTruth) -> tuple[flo
     only_coded = truth.convention.name != "vot-toolkit" or truth.annotations.kind != "VOT"
     means: dict[str, list[float]] = {name: [] for name in runs}
     for attempt in read_attempts(runs, truth):
-        counts = attempt.codes == REGION if only_coded else attempt.valid
+        counts = np.isin(attempt.codes, (REGION, NO_NUMBER)) if only_coded else attempt.valid
         means[attempt.sequence].append(_mean(attempt.overlap[counts]))
     sequences = {name: float(np.mean(values)) for name, values in means.items()}
     lengths = [len(truth.annotations.sequences[name]) for name in runs]

@@ -13,7 +13,7 @@ from tasks.tracking.evaluation import CONVENTIONS, Annotations, Sequence, evalua
 from tasks.tracking.evaluation.conventions import EAO_INTERVALS
 from tasks.tracking.evaluation.expected_overlap import Attempts, expected_overlap
 from tasks.tracking.evaluation.lengths import length_warnings
-from tasks.tracking.evaluation.regions import FAILED, INITIALISED, REGION, UNKNOWN, regions_of
+from tasks.tracking.evaluation.regions import FAILED, INITIALISED, NO_NUMBER, REGION, UNKNOWN, regions_of
 from tasks.tracking.evaluation.results import Results, Run
 from tasks.tracking.evaluation.textfiles import parse_rows
 from tasks.tracking.evaluation.vot import VotTruth, evaluate_overlaps, evaluate_resets
@@ -212,7 +212,7 @@ def test_a_sequence_of_which_nothing_is_known(convention):
 def test_lines_as_regions():
     rows = parse_rows([b"1\n0,0,4,2\n0,0,4,0,4,2\nnan,nan,nan,nan\nnan\n1,1,2,1,2,2,1,2,0,1\n"], ["a"])[0]
     regions, codes = regions_of(rows, "a")
-    assert codes.tolist() == [INITIALISED, REGION, REGION, UNKNOWN, UNKNOWN, REGION]
+    assert codes.tolist() == [INITIALISED, REGION, REGION, NO_NUMBER, UNKNOWN, REGION]
     assert regions.corners.shape == (6, 5, 2)
     assert regions.corners[2].tolist() == [[0, 0], [4, 0], [4, 2], [4, 2], [4, 2]]
     assert regions.is_box.tolist() == [False, True, False, True, False, False]
