@@ -134,6 +134,8 @@ COMPARISONS = (
         if f not in (TENTH if config == RESNET8 else None, None)
     ),
     Comparison(CLASSIFICATION, RESNET8, "the floor, 20,000 images", ("lwdna-floor0.2",), fraction=0.4),
+    # whether LW-DNA's mirror image is as good as LW-DNA, as in the small ones, where nobody had looked yet
+    replace(FIFTH, arms=("mirrored",)),
     replace(FIFTH, arms=MAIN),
     # On a GPU: what the hypothesis says of all of them before what explains it.
     *(replace(comparison, arms=PAIR) for comparison in LARGE),

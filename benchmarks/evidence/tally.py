@@ -10,6 +10,7 @@ from typing import Any
 from scipy.special import stdtr, stdtrit
 from scipy.stats import binomtest
 
+from benchmarks.evidence.manifest import MAIN
 from benchmarks.evidence.section import Section
 from lwdna_core.compare.arms import LWDNA
 from lwdna_core.compare.statistics import CONFIDENCE, ENOUGH
@@ -41,11 +42,11 @@ class Tally:
 
 
 def tally(sections: Sequence[Section]) -> dict[str, Tally]:
-    """By what LW-DNA is compared with; other settings of its search are left out."""
+    """By the arm of `MAIN` that LW-DNA is compared with; what other arms are for, studies say."""
     pairs: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     for section in sections:
         for pair in section.primary:
-            if pair["arm"] == LWDNA and pair["n"] >= ENOUGH and not pair["vs"].startswith(f"{LWDNA}-"):
+            if pair["arm"] == LWDNA and pair["vs"] in MAIN and pair["n"] >= ENOUGH:
                 pairs.setdefault(pair["vs"], []).append((section.entry.config, pair))
     return {other: _tally(found) for other, found in pairs.items()}
 
