@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.evidence import figures
 from benchmarks.evidence.section import Section
-from benchmarks.evidence.study import Study, Table, cell, differences
+from benchmarks.evidence.study import Study, Table, cell, differences, plain
 from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.results import read_json
 from lwdna_core.compare.wording import number, points, share
@@ -33,7 +33,7 @@ def alignment(section: Section | None) -> Study | None:
             "time of inference / the baseline's, median and range",
         ),
         f"With channels in multiples of 8, inference on a CPU is faster than with those found in {faster} of "
-        f"{len(both)} cases; the accuracy's change is {cell(rows[2][1], section.unit)} {points(section.unit)}.",
+        f"{len(both)} cases; the accuracy's change is {plain(rows[2][1], section.unit)} {points(section.unit)}.",
         [
             "Times are those of [the latency benchmark](latency.md), each over the baseline's; they are of other "
             f"networks than the accuracy, which is that of {section.entry.title} ({rows[0][1]['n']} seeds).",

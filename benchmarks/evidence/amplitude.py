@@ -60,7 +60,8 @@ def effects(section: Section) -> list[Row]:
     table = np.array([[values[seed] for seed in seeds] for values in scores[: len(AMPLITUDES)]])
     fitted = np.linalg.lstsq(design, table, rcond=None)[0]
     nothing = dict.fromkeys(seeds, 0.0)
+    apart = any(section.apart(arm, BASELINE) for arm, _ in AMPLITUDES)
     return [
-        (label, as_pair(paired_difference(dict(zip(seeds, row.tolist(), strict=True)), nothing), upwards=True))
+        (label, as_pair(paired_difference(dict(zip(seeds, row.tolist(), strict=True)), nothing), True, apart))
         for label, row in zip((DIRECTION, UNEVENNESS), fitted[1:], strict=True)
     ]

@@ -35,8 +35,9 @@ class Section:
         return str(self.comparison["metrics"][self.comparison["primary"]]["unit"])
 
     def pair(self, arm: str, reference: str) -> dict[str, Any] | None:
-        """The difference of two arms in the first metric, if both were run."""
-        return next((p for p in self.primary if (p["arm"], p["vs"]) == (arm, reference)), None)
+        """The difference of two arms in the first metric, if both were run; `apart`: see the method of this name."""
+        found = next((p for p in self.primary if (p["arm"], p["vs"]) == (arm, reference)), None)
+        return found and {**found, "apart": bool(self.apart(arm, reference))}
 
     def apart(self, arm: str, reference: str) -> list[int]:
         """Seeds of which the two arms were not trained in the same places: device, torch and number of threads."""
@@ -68,7 +69,8 @@ class Section:
     @property
     def details(self) -> list[dict[str, Any]]:
         """LW-DNA against the baseline in the other metrics, and in the first where its test items were drawn again."""
-        pairs = [p for p in self.comparison["pairs"] if (p["arm"], p["vs"]) == (LWDNA, BASELINE)]
+        apart = bool(self.apart(LWDNA, BASELINE))
+        pairs = [{**p, "apart": apart} for p in self.comparison["pairs"] if (p["arm"], p["vs"]) == (LWDNA, BASELINE)]
         first = self.comparison["primary"]
         return [p for p in pairs if p["difference"] is not None and (p["metric"] != first or p["bootstrap"])]
 

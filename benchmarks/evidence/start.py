@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.evidence import figures
 from benchmarks.evidence.section import Section
-from benchmarks.evidence.study import Study, Table, as_pair, cell, seeds_of
+from benchmarks.evidence.study import Study, Table, as_pair, cell, plain, seeds_of
 from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.statistics import paired_difference
 from lwdna_core.compare.wording import points
@@ -35,7 +35,7 @@ def start(fresh: Section | None, taken: Section | None) -> Study | None:
         "start", "Fresh weights against the hypernetwork's", figures.with_shares(rows, fresh.unit, {}),
         "To go on from the weights that the hypernetwork generated, as the published code does, "
         f"{_VERDICT.get(rows[0][1]['verdict'], 'is not distinguishable from')} training the same channels from fresh "
-        f"ones: {cell(rows[0][1], fresh.unit).strip('*')} {points(fresh.unit)}.",
+        f"ones: {plain(rows[0][1], fresh.unit)} {points(fresh.unit)}.",
         [
             "The paper says that LW-DNA is trained from scratch, and so does everything else on this page.",
             f"ResNet-8 on CIFAR-10, over the {seeds_of(rows)} that all have.",

@@ -56,7 +56,8 @@ def studies(sections: Sections, results: Path) -> list[Study]:
         lambda: searches(sections),
         lambda: _arms(
             sections, "width", "The width of the search", WIDTHS,
-            "Whatever the width, no layer may fall below 0.8 of the baseline's channels (the last one below 0.9).",
+            "Whatever the width, no layer may fall below 0.8 of the baseline's channels, rounded down (the last "
+            "one below 0.9).",
         ),
         lambda: _fractions(sections),
         lambda: start(sections.get(MAIN), sections.get(f"resnet8_cifar10_hypernet_start_fraction{TENTH:g}")),

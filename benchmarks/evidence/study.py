@@ -62,13 +62,16 @@ def differences(section: Section, named: Sequence[tuple[str, str, str]]) -> list
     common = set.intersection(*map(set, scores.values()))
     scores = {arm: {seed: v for seed, v in values.items() if seed in common} for arm, values in scores.items()}
     upwards = section.comparison["metrics"][metric]["higher_is_better"]
-    return [(label, as_pair(paired_difference(scores[a], scores[b]), upwards)) for label, a, b in named]
+    return [
+        (label, as_pair(paired_difference(scores[a], scores[b]), upwards, bool(section.apart(a, b))))
+        for label, a, b in named
+    ]
 
 
-def as_pair(difference: Difference, upwards: bool) -> dict[str, Any]:
-    """As the pairs of a comparison are written."""
+def as_pair(difference: Difference, upwards: bool, apart: bool = False) -> dict[str, Any]:
+    """As the pairs of a comparison are written; `apart`: some of its runs of one seed were not made in one place."""
     return {"difference": difference.mean, "low": difference.low, "high": difference.high, "n": difference.n,
-            "verdict": verdict(difference, upwards)}  # fmt: skip
+            "verdict": verdict(difference, upwards), "apart": apart}  # fmt: skip
 
 
 def share_at_floor(section: Section, arm: str) -> float:
@@ -82,13 +85,18 @@ def in_words(label: str, pair: Mapping[str, Any], unit: str) -> str:
 
 
 def cell(pair: Mapping[str, Any] | None, unit: str) -> str:
-    """A difference with its interval, bold where it is resolved; a dash for none."""
+    """A difference with its interval, bold where it is resolved, † where its runs were made apart; a dash for none."""
     if pair is None or pair["difference"] is None:
         return "–"
     text = number(pair["difference"], places(unit), sign=True)
     if pair["low"] is not None:
         text += f" ({interval(pair['low'], pair['high'], unit)})"
-    return f"**{text}**" if pair["verdict"] in ("better", "worse") else text
+    return (f"**{text}**" if pair["verdict"] in ("better", "worse") else text) + ("†" if pair.get("apart") else "")
+
+
+def plain(pair: Mapping[str, Any], unit: str) -> str:
+    """The same for a sentence."""
+    return cell({**pair, "apart": False}, unit).strip("*")
 
 
 def listed(rows: Sequence[Row], unit: str) -> str:
@@ -111,5 +119,6 @@ def seeds_of(rows: Sequence[Row]) -> str:
 def counted_in_words(rows: Sequence[Row]) -> str:
     """Of rows from several comparisons, how many lie above 0, and how many of them are resolved."""
     found = Counter(pair["verdict"] for _, pair in rows)
-    return (f"lies above 0 in {sum(above(row) > 0 for row in rows)} "
-            f"(resolved: {found['better']} better, {found['worse']} worse)")  # fmt: skip
+    apart = sum(pair["verdict"] in ("better", "worse") and pair.get("apart", False) for _, pair in rows)
+    return (f"lies above 0 in {sum(above(row) > 0 for row in rows)} (resolved: {found['better']} better, "
+            f"{found['worse']} worse{f'; {apart} of these †' if apart else ''})")  # fmt: skip

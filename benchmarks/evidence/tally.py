@@ -10,7 +10,7 @@ from typing import Any
 from scipy.special import stdtr, stdtrit
 from scipy.stats import binomtest
 
-from benchmarks.evidence.manifest import MAIN
+from benchmarks.evidence.manifest import MAIN, Comparison
 from benchmarks.evidence.section import Section
 from lwdna_core.compare.arms import LWDNA
 from lwdna_core.compare.statistics import CONFIDENCE, ENOUGH
@@ -24,14 +24,16 @@ class Tally:
         verdicts: how often it is "better", "worse", "not distinguishable".
         above: in how many its mean lies above.
         holm: how many verdicts are left when Holm's procedure keeps the chance of any false one at 5 %.
-        networks, networks_above: each network with its data counted once, as shares of one training set are not
-            independent; the one with the most seeds.
+        apart: how many verdicts are of pairs whose two runs of a seed were not all made in one place.
+        networks, networks_above: each network with its data counted once, on the largest share of its training set:
+            several shares are not independent.
         sign: the sign test's two-sided p over those.
     """
 
     verdicts: Counter[str]
     above: int
     holm: int
+    apart: int
     networks: int
     networks_above: int
     sign: float
@@ -43,24 +45,21 @@ class Tally:
 
 def tally(sections: Sequence[Section]) -> dict[str, Tally]:
     """By the arm of `MAIN` that LW-DNA is compared with; what other arms are for, studies say."""
-    pairs: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
-    for section in sections:
-        for pair in section.primary:
-            if pair["arm"] == LWDNA and pair["vs"] in MAIN and pair["n"] >= ENOUGH:
-                pairs.setdefault(pair["vs"], []).append((section.entry.config, pair))
-    return {other: _tally(found) for other, found in pairs.items()}
+    found = {
+        other: [(s.entry, pair) for s in sections if (pair := s.pair(LWDNA, other)) and pair["n"] >= ENOUGH]
+        for other in MAIN
+    }
+    return {other: _tally(pairs) for other, pairs in found.items() if pairs}
 
 
-def _tally(found: Sequence[tuple[str, Mapping[str, Any]]]) -> Tally:
-    chosen: dict[str, Mapping[str, Any]] = {}
-    for config, pair in found:
-        if config not in chosen or pair["n"] > chosen[config]["n"]:
-            chosen[config] = pair
+def _tally(found: Sequence[tuple[Comparison, Mapping[str, Any]]]) -> Tally:
+    chosen = {entry.config: pair for entry, pair in sorted(found, key=lambda each: each[0].fraction or 1.0)}
     signs = [pair["difference"] > 0 for pair in chosen.values() if pair["difference"]]
     return Tally(
         verdicts=Counter(pair["verdict"] for _, pair in found),
         above=sum(pair["difference"] > 0 for _, pair in found),
         holm=_holm([probability(pair) for _, pair in found]),
+        apart=sum(pair["apart"] and pair["verdict"] in ("better", "worse") for _, pair in found),
         networks=len(signs),
         networks_above=sum(signs),
         sign=float(binomtest(sum(signs), len(signs)).pvalue) if signs else 1.0,

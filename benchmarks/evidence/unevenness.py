@@ -45,8 +45,9 @@ def unevenness(sections: Sections) -> Study | None:
         "unevenness", "Which layers, or how unevenly?", figures.scatter(clouds, "unevenness of the widths"),
         "Scores fall with the unevenness of the widths (rank correlation below −0.2) in "
         f"{sum(uneven < -_CLEAR for uneven, _ in ranks)} of {plural(len(ranks), 'comparison')} and rise with it in "
-        f"{sum(uneven > _CLEAR for uneven, _ in ranks)}; with their tilt they go in "
-        f"{sum(abs(tilt) > _CLEAR for _, tilt in ranks)}.",
+        f"{sum(uneven > _CLEAR for uneven, _ in ranks)}; with channels moved to late layers (their "
+        f"tilt) they fall in {sum(tilt < -_CLEAR for _, tilt in ranks)} and rise in "
+        f"{sum(tilt > _CLEAR for _, tilt in ranks)}.",
         [
             "Every run of every arm, with fewer MACs or as many, against the baseline of its seed: over the unevenness "
             "of its widths (the standard deviation over the groups of the logarithm of their share of the baseline's "

@@ -20,6 +20,8 @@ _OUTSIDE = (
     "default_hooks", "log_level", "log_processor", "visualizer", "vis_backends",
 )  # fmt: skip
 _OUTSIDE_ANYWHERE = ("num_workers", "persistent_workers", "pin_memory", "prefetch_factor", "data_root")
+_OWN = "tasks."
+"""Modules of this project, whose networks are known by their names, as those that its tasks register."""
 _OUTSIDE_EXPERIMENT = ("arms", "seeds", "shrink")
 
 
@@ -38,8 +40,7 @@ def protocol(experiment: Experiment) -> dict[str, Any]:
     stripped = {"config": _strip(config), "max_steps": experiment.max_steps, "data": data}
     if experiment.train_fraction is not None:
         stripped["train_fraction"] = experiment.train_fraction
-    own = f"{experiment.task.package}."  # its networks are known by their names, as those that it registers
-    if ":" in experiment.network and not experiment.network.startswith(own):  # code of the user's, or of a package
+    if ":" in experiment.network and not experiment.network.startswith(_OWN):  # code of the user's, or of a package
         stripped["network"] = _structure(experiment)
     return json.loads(json.dumps(stripped))  # type: ignore[no-any-return]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -24,9 +25,11 @@ _PROBE = 64  # pixels: the side of a part of a test image that tells how a netwo
 
 
 class _Tested(NamedTuple):
+    """A test image without its pixels: a set may be larger than the memory."""
+
     name: str
-    inputs: Tensor
-    target: Tensor
+    inputs: torch.Size
+    target: torch.Size
 
 
 def check_training_noise(experiment: Experiment) -> None:
@@ -47,61 +50,78 @@ def check_training_noise(experiment: Experiment) -> None:
         )
 
 
-def check_test(experiment: Experiment, tile: int) -> None:
+def check_test(experiment: Experiment, tile: int, plain: bool) -> None:
     """Raise LwdnaError, naming the image, for one that the network or the metric cannot take, or of another scale.
 
-    Warns of a border that is not the usual one. The network, untrained, sees a part of the smallest image alone.
+    Warns of a border that is not the usual one. The network, untrained, sees a part of the smallest image; all of it
+    where the part does not fit.
 
     Args:
         experiment: whose test images are looked at.
         tile: side of the largest square that is restored at once.
+        plain: the network gets test images as they are; else only a preprocessor of one's own knows what it gets.
     """
-    path, borders = experiment.cfg.filename, list(_borders(experiment))
-    images = list(_images(experiment))
-    for name, _, target in images:
-        if small := [border for border in borders if min(target.shape[1:]) < WINDOW + 2 * border]:
+    borders = list(_borders(experiment))  # none where the metric is one's own
+    smallest: _Tested | None = None
+    widest, pixels = 0, None
+    for image, inputs in _images(experiment):
+        if small := [border for border in borders if min(image.target[1:]) < WINDOW + 2 * border]:
             raise LwdnaError(
-                f"{name} of val_dataloader: {_size(target)} pixels are too few: {WINDOW}x{WINDOW} must remain inside "
-                f"val_evaluator.border={small[0]}"
+                f"{image.name} of val_dataloader: {_size(image.target)} pixels are too few: {WINDOW}x{WINDOW} must "
+                f"remain inside val_evaluator.border={small[0]}"
             )
+        widest = max(widest, *image.inputs[1:])
+        if smallest is None or min(image.inputs[1:]) < min(smallest.inputs[1:]):
+            smallest, pixels = image, inputs
+    if smallest is None or pixels is None or not plain:
+        return
     network = baseline(experiment)
-    smallest = min(images, key=lambda image: min(image.inputs.shape[1:]))
-    part = smallest.inputs[:, :_PROBE, :_PROBE]
-    try:
-        with torch.no_grad():
-            output = network.eval()(part[None].float() / 255)[0]
-        height, width = (out / given for out, given in zip(output.shape[1:], part.shape[1:], strict=True))
-    except Exception as error:  # the network is anybody's code
-        raise LwdnaError(
-            f"{path}: {experiment.network} fails on {smallest.name} of val_dataloader: {type(error).__name__}: {error}"
-        ) from error
-    for name, inputs, target in images:
-        if target.shape[1:] != (inputs.shape[1] * height, inputs.shape[2] * width):
-            raise LwdnaError(
-                f"{path}: {experiment.network} makes {_size(output)} pixels of {_size(part)}, but {name} of "
-                f"val_dataloader has a target of {_size(target)} for an input of {_size(inputs)}: "
-                "val_dataloader.dataset.scale must be that of the network"
-            )
-    usual = int(height) if height > 1 else 0
+    if borders:
+        _check_scale(experiment, network, smallest, pixels)
+    usual = smallest.target[-1] // smallest.inputs[-1] if smallest.target != smallest.inputs else 0
     for border in borders:
         if border != usual:
             _warn(f"val_evaluator.border={border}: published scores have {usual} (the scale; 0 for denoising)")
-    _check_tiles(network, images, tile)
+    if widest > tile:
+        Tiles(network, tile).layout(len(pixels))
 
 
-def _check_tiles(network: nn.Module, images: list[_Tested], tile: int) -> None:
-    """Raise LwdnaError where an image is larger than a tile and the network cannot tile."""
-    for _, inputs, _ in images:
-        if max(inputs.shape[1:]) > tile:
-            Tiles(network, tile).layout(len(inputs))
+def _check_scale(experiment: Experiment, network: nn.Module, image: _Tested, inputs: Tensor) -> None:
+    """Raise LwdnaError unless the network makes an image of the target's size of an input (C, h, w)."""
+    path = experiment.cfg.filename
+    part = inputs[:, :_PROBE, :_PROBE]
+    with contextlib.suppress(Exception):  # it may want more than a part
+        output = _sizes(network, part)
+        if [out * whole for out, whole in zip(output[1:], image.inputs[1:], strict=True)] == [
+            given * target for given, target in zip(part.shape[1:], image.target[1:], strict=True)
+        ]:
             return
+    try:
+        output = _sizes(network, inputs)
+    except Exception as error:  # the network is anybody's code
+        raise LwdnaError(
+            f"{path}: {experiment.network} fails on {image.name} of val_dataloader: {type(error).__name__}: {error}"
+        ) from error
+    if output[1:] != image.target[1:]:
+        raise LwdnaError(
+            f"{path}: {experiment.network} makes {_size(output)} pixels of {_size(image.inputs)}, but {image.name} of "
+            f"val_dataloader has a target of {_size(image.target)}: val_dataloader.dataset.scale must be that of the "
+            "network"
+        )
 
 
-def _images(experiment: Experiment) -> Iterator[_Tested]:
-    for batch in load_set(experiment, "val_dataloader").loader(1, "cpu"):
-        columns = (batch[key] for key in ("set", "name", "inputs", "targets"))
-        for of, name, inputs, target in zip(*columns, strict=True):
-            yield _Tested(f"{of}/{name}", inputs, target)
+@torch.no_grad()
+def _sizes(network: nn.Module, inputs: Tensor) -> torch.Size:
+    output: Tensor = network.eval()(inputs[None].float() / 255)
+    return output.shape[1:]
+
+
+def _images(experiment: Experiment) -> Iterator[tuple[_Tested, Tensor]]:
+    for place, batch in enumerate(load_set(experiment, "val_dataloader").loader(1, "cpu")):
+        # a set of one's own may have no names
+        named = zip(batch.get("set", ["image"]), batch.get("name", [str(place)]), strict=True)
+        for (of, name), inputs, target in zip(named, batch["inputs"], batch["targets"], strict=True):
+            yield _Tested(f"{of}/{name}", inputs.shape, target.shape), inputs
 
 
 def _borders(experiment: Experiment) -> Iterator[int]:
@@ -113,8 +133,8 @@ def _borders(experiment: Experiment) -> Iterator[int]:
             yield border
 
 
-def _size(image: Tensor) -> str:
-    return f"{image.shape[2]}x{image.shape[1]}"
+def _size(shape: torch.Size) -> str:
+    return f"{shape[2]}x{shape[1]}"
 
 
 @cache

@@ -57,7 +57,8 @@ class RestorationPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         super().__init__()
         if loss not in LOSSES:
             raise ValueError(f"expected a loss among {', '.join(LOSSES)}, got {loss!r}")
-        self.loss, (self.lowest, self.highest) = loss, training_levels(sigma)
+        self.loss, self.sigma = loss, sigma
+        self.lowest, self.highest = training_levels(sigma)
 
     replayable = True
     """`forward` draws nothing once `draw` has, except for noise, by the device's own generator."""
@@ -120,11 +121,12 @@ class Restorer(BaseModel):  # type: ignore[misc]
     @staticmethod
     def check(experiment: Experiment) -> None:
         """Raise LwdnaError, before any work, for what would fail at the test; see `tasks.restoration.check`."""
-        named = experiment.cfg.model.get("data_preprocessor", {}).get("type", "")
-        preprocessor = MODELS.get(named)
-        if isinstance(preprocessor, type) and issubclass(preprocessor, RestorationPreprocessor):
+        preprocessor = experiment.cfg.model.get("data_preprocessor")
+        named = preprocessor.get("type") if isinstance(preprocessor, dict) else None
+        plain = isinstance(named, str) and MODELS.get(named) is RestorationPreprocessor
+        if plain:
             check_training_noise(experiment)
-        check_test(experiment, experiment.cfg.model.get("tile", _TILE))
+        check_test(experiment, experiment.cfg.model.get("tile", _TILE), plain)
 
     def init_weights(self) -> None:
         """Nothing: the network arrives initialised, and mmengine must not draw it again."""

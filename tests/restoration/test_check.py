@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from lwdna_core.errors import LwdnaError
 from tasks.restoration import check, load
 from tasks.restoration.images import read_tensor
 from tasks.restoration.metrics import KEPT
-from tasks.restoration.model import Restorer
+from tasks.restoration.model import RestorationPreprocessor, Restorer
 
 
 @pytest.fixture(autouse=True)
@@ -59,13 +60,13 @@ def checked(config: str, *options: str) -> None:
         (
             "edsr_small_x2",
             "experiment.network=edsr_small_x4",
-            "edsr_small_x4 makes 256x256 pixels of 64x64, but photos/camera of val_dataloader has a target of 512x512 "
-            "for an input of 256x256: .*scale must be that of the network",
+            "edsr_small_x4 makes 900x600 pixels of 225x150, but photos/chelsea of val_dataloader has a target of "
+            "450x300: .*scale must be that of the network",
         ),
         (
             "edsr_small_x2",
             "val_dataloader.dataset.scale=3",
-            "edsr_small_x2 makes .*target of 510x510 for an input of 170x170: val_dataloader.dataset.scale must",
+            "edsr_small_x2 makes 300x200 .*target of 450x300: val_dataloader.dataset.scale must",
         ),
         ("edsr_small_x2", "experiment.network=dncnn_small", "fails on .* 1 channels, but got 3"),
         ("dncnn_small", "val_dataloader.dataset.colours=3", "dncnn_small fails on photos/.* 1 channels, but got 3"),
@@ -128,6 +129,60 @@ def test_the_network_sees_a_part_of_one_image_alone(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(check, "baseline", lambda experiment: Seeing())
     checked("dncnn_small_photos_short")
     assert seen == [(1, 1, 64, 64)]
+
+
+class Mirrored(nn.Module):
+    """Takes no image below 66 pixels."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.pad(x, [65] * 4, mode="reflect")[..., 65:-65, 65:-65]
+
+
+class Inner(nn.Module):
+    """Makes four pixels less, as its targets have."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[..., 2:-2, 2:-2]
+
+
+def test_a_network_that_wants_whole_images_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = load_experiment("restoration", "dncnn_small_photos_short")
+    monkeypatch.setattr(check, "baseline", lambda experiment: Mirrored())
+    Restorer.check(experiment)
+    inner = [(check._Tested("a", torch.Size([1, 96, 96]), torch.Size([1, 92, 92])), torch.zeros(1, 96, 96))]
+    monkeypatch.setattr(check, "baseline", lambda experiment: Inner())
+    monkeypatch.setattr(check, "_images", lambda experiment: iter(inner))
+    Restorer.check(experiment)
+
+
+class WithLevels(RestorationPreprocessor):
+    """The network gets the noise's level as a channel, and the level is what the recipe calls sigma."""
+
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        batch = super().forward(data, training)
+        inputs = batch["inputs"] if training else batch["inputs"][0]
+        more = torch.cat([inputs, torch.full_like(inputs, self.sigma / 255)], 1)  # type: ignore[operator]
+        return {**batch, "inputs": more if training else [more]}
+
+
+class TwoChannels(nn.Conv2d):
+    def __init__(self) -> None:
+        super().__init__(2, 1, 3, padding=1)
+
+
+def test_what_a_preprocessor_of_ones_own_makes_is_its_own_business() -> None:
+    checked(
+        "dncnn_small_photos_short", f"experiment.network={__name__}:TwoChannels", "experiment.input=2,64,64",
+        f"model.data_preprocessor.type={__name__}.WithLevels", "model.data_preprocessor.sigma=10",
+    )  # fmt: skip
+
+
+def test_a_metric_and_a_set_of_ones_own_need_no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = [{"inputs": [torch.zeros(1, 8, 8)], "targets": [torch.zeros(1, 8, 8)]}]
+    loaded = types.SimpleNamespace(loader=lambda *options: iter(bare))
+    monkeypatch.setattr(check, "load_set", lambda *of: loaded)
+    monkeypatch.setattr(check, "_borders", lambda experiment: iter(()))
+    checked("dncnn_small_photos_short")
 
 
 @pytest.mark.parametrize("beyond", [False, True])

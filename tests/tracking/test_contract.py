@@ -82,7 +82,6 @@ def test_a_stride_of_8_is_accepted_whatever_the_response_s_size(search: int) -> 
         (lambda: Strided(4), 255, r"has 33 x 33 cells, and 49 x 49 .* count with a stride of 8 pixels"),
         (lambda: Strided(16), 287, r"287 pixels has 11 x 11 cells, .*such as 21 x 21 and 29 x 29"),
         (lambda: Wide(8), 255, r"255 pixels must be \(1, 1, n, n\), got \[1, 2, 17, 17\]"),
-        (lambda: Fixed(8), 255, r"its response cannot be measured: RuntimeError: .*of any side S"),
         (lambda: Strided(8, kernel=200), 255, r"its tracker cannot be started: RuntimeError: .*template\(exemplar\)"),
         (lambda: nn.Conv2d(3, 4, 3), 255, r"there is no method template and no respond; .*docs/own_network.md"),
         (lambda: nn.Identity(), 255, r"its tracker cannot be made: StopIteration"),
@@ -91,6 +90,24 @@ def test_a_stride_of_8_is_accepted_whatever_the_response_s_size(search: int) -> 
 def test_what_cannot_be_tracked_with_is_named(network: Callable[[], nn.Module], search: int, message: str) -> None:
     with pytest.raises(LwdnaError, match=f"^network mine: .*{message}"):
         checked(network(), search)
+
+
+def test_a_network_for_one_side_of_search_images_is_taken_at_its_word() -> None:
+    checked(Fixed(8))
+
+
+class Forward(SiamFCTracker):
+    """Derives from a tracker of this package, and asks for other things."""
+
+    def init(self, frame: Tensor, box: Tensor) -> None:
+        self.box = box
+
+    def update(self, frame: Tensor) -> Tensor:
+        return self.box
+
+
+def test_a_tracker_that_derives_from_one_of_these_has_a_contract_of_its_own() -> None:
+    check_network("mine", lambda: Forward(nn.Conv2d(3, 4, 3)))
 
 
 def test_siamrpns_two_maps_are_asked_for() -> None:
