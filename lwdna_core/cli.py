@@ -82,6 +82,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `lwdna ... | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain as it ends
         return 0
+    except OSError as error:  # a folder where a file was to be written, a full disk
+        if args.debug or error.filename is None:
+            raise
+        print(f"lwdna: error: {error.filename2 or error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         if args.debug:
             traceback.print_exc()

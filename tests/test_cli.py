@@ -99,3 +99,10 @@ def test_a_failure_that_is_not_the_users_keeps_its_traceback_and_exits_with_1(tm
     done = lwdna("shrink", "mine:build", "--input", "3,8,8", folder=tmp_path)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
+
+
+def test_a_file_that_cannot_be_written_is_named_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "taken.json").mkdir()
+    done = lwdna("shrink", "cifar_resnet20", "--input", "3,16,16", "--out", "taken.json", folder=tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1] == "lwdna: error: taken.json: Is a directory"

@@ -29,13 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from lwdna_core.compare.run_folder import read_run
 
-    read_run(args.run_folder)
+    result = read_run(args.run_folder)
     if not args.onnx.parent.is_dir():
         raise LwdnaError(f"--onnx {args.onnx}: there is no folder {args.onnx.parent}")
 
+    from lwdna_core.compare.protocol import check_network
     from lwdna_core.export import CHANNELS, load, to_onnx
     from lwdna_core.shrink import ChannelConfig
 
+    check_network(result, args.run_folder)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of packages that are not there
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of torch about itself

@@ -121,6 +121,8 @@ def load_experiment(
     for key, value in hooks.items():
         sound = key == "checkpoint"
         _expect(path, f"default_hooks.{key}", sound, "checkpoint alone; other hooks are custom_hooks", value)
+        only = isinstance(value, dict) and value.keys() <= {"type", "interval"}
+        _expect(path, f"default_hooks.{key}", only, "a dict with interval alone: the last weights are kept", value)
     for key in ("max_epochs", "val_interval"):
         value = cfg.train_cfg.get(key, 1)
         _expect(path, f"train_cfg.{key}", _positive(value), "a positive int", value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from lwdna_core.compare.config import Experiment
@@ -41,19 +42,26 @@ def protocol(experiment: Experiment) -> dict[str, Any]:
     if experiment.train_fraction is not None:
         stripped["train_fraction"] = experiment.train_fraction
     if ":" in experiment.network and not experiment.network.startswith(_OWN):  # code of the user's, or of a package
-        stripped["network"] = _structure(experiment)
+        stripped["network"] = _structure(experiment.network, experiment.options)
     return json.loads(json.dumps(stripped))  # type: ignore[no-any-return]
 
 
-def _structure(experiment: Experiment) -> dict[str, Any]:
-    """Of the experiment's network. Raises LwdnaError where its factory makes another one each time."""
+def check_network(result: Mapping[str, Any], folder: Path) -> None:
+    """Raise LwdnaError where the network of one's own that a run has trained is made by other code by now."""
+    stored, experiment = result["protocol"].get("network"), result["protocol"]["config"]["experiment"]
+    if stored is not None and _structure(experiment["network"], experiment.get("options", {})) != stored:
+        raise LwdnaError(f"{folder}: the modules of {experiment['network']}, or their code, are no longer the run's")
+
+
+def _structure(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a network. Raises LwdnaError where its factory makes another one each time."""
     found = []
     for _ in range(2):
         reseed(0, NETWORK, 0)  # a weight may be part of what a network says of itself
-        found.append(structure(build_network(experiment.network, **experiment.options)))
+        found.append(structure(build_network(network, **options)))
     first, second = found
     if first != second:
-        raise LwdnaError(f"does {experiment.network} build the same network every time? {first}, then {second}")
+        raise LwdnaError(f"does {network} build the same network every time? {first}, then {second}")
     return first
 
 

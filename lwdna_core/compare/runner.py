@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dist import get_dist_info
+from mmengine.hooks import EMAHook
 from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
@@ -129,6 +130,9 @@ def train(run: Run, line: Line) -> dict[str, Any]:
         for metric in runner.val_loop.evaluator.metrics:
             if hasattr(metric, "keep"):
                 metric.keep(run.folder)
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                hook.before_val_epoch(runner)  # it has put the weights back that were not evaluated
         save(network, channels, run.folder)
         write_json(run.folder / "result.json", result)
     return result

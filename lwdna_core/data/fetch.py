@@ -63,7 +63,13 @@ def fetch(source: Source, folder: Path, console: Console) -> None:
             path = downloads / file.name
             if file.unpack:
                 line = progress.add_task(f"unpacking {file.name}", total=None)
-                unpack(path, folder / file.to, file.members, file.nested)
+                try:
+                    unpack(path, folder / file.to, file.members, file.nested)
+                except LwdnaError:
+                    if _tag(path).exists():  # what was fetched is fetched again; what somebody put there stays
+                        path.unlink()
+                        _tag(path).unlink()
+                    raise
                 progress.remove_task(line)
             else:
                 target = folder / (file.to or file.name)

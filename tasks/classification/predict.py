@@ -12,6 +12,8 @@ from typing import Any
 from lwdna_core.commands.options import count, usable_device
 from lwdna_core.errors import LwdnaError
 
+_CUT = ("imagenet", "image_folder")
+"""Sets whose test images are cut and resized as they are read."""
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
@@ -29,23 +31,30 @@ def run(args: argparse.Namespace) -> int:
     files = _files(args.input)
 
     import torch
+    from mmengine.config import Config
     from mmengine.registry import MODELS
 
-    from lwdna_core.compare.config import load_experiment
+    from lwdna_core.compare.protocol import check_network
     from lwdna_core.compare.results import read_json
+    from lwdna_core.compare.run_folder import read_run
     from lwdna_core.export import load
     from tasks.classification.metrics import CLASSES
 
-    result = read_json(args.run_folder / "result.json")
-    cfg = load_experiment(result["task"], **result["request"]).cfg
+    result = read_run(args.run_folder)
+    check_network(result, args.run_folder)
+    cfg = Config(result["protocol"]["config"])  # the run's own, whatever has become of its file
     classes = read_json(args.run_folder / CLASSES)["classes"]
     device = usable_device(args.device)
     network = load(args.run_folder).to(device)
     preprocessor = MODELS.build(cfg.model.data_preprocessor).to(device)
+    tested = cfg.val_dataloader.dataset
+    cut = tested.type in _CUT  # to the box of their evaluation, which may be larger than the training's
+    size = tested.get("size", 224) if cut else preprocessor.size
+    central = cut or size >= 128
     rows: list[dict[str, Any]] = []
     for start in range(0, len(files), args.batch_size):
         batch = files[start : start + args.batch_size]
-        images = torch.stack([_read(file, preprocessor.size) for file in batch])
+        images = torch.stack([_read(file, size, central) for file in batch])
         with torch.inference_mode():
             inputs = preprocessor({"inputs": images, "labels": torch.zeros(len(batch))})["inputs"]
             probabilities, order = network(inputs).float().softmax(1).topk(min(args.top, len(classes)))
@@ -71,8 +80,8 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _read(file: Path, size: int) -> Any:
-    """(3, size, size), uint8: the central square; of large images the part of it that their evaluation sees."""
+def _read(file: Path, size: int, central: bool) -> Any:
+    """(3, size, size), uint8: the central square, or the part of it that the evaluation of image files sees."""
     import torch
 
     from tasks.classification.data.decode import Box, central_box, cut_out, decode
@@ -82,7 +91,7 @@ def _read(file: Path, size: int) -> Any:
         height, width = decode(data).shape[:2]
         side = min(height, width)
         whole = Box((height - side) / 2, (width - side) / 2, side, side)
-        box = central_box(height, width) if size >= 128 else whole
+        box = central_box(height, width) if central else whole
         return torch.from_numpy(cut_out(data, box, (height, width), size)).permute(2, 0, 1)
     except ValueError as error:
         raise LwdnaError(f"{file}: {error}") from error

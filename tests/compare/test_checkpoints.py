@@ -11,6 +11,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from lwdna_core.compare.checkpoints import allow_mmengine_checkpoints
+from lwdna_core.compare.evaluation import evaluate_run
 
 Compare = Callable[..., tuple[int, str]]
 
@@ -90,6 +91,7 @@ def test_a_run_that_ended_in_its_last_evaluation_goes_on_with_it(compare: Compar
     )
     for key in ("curve", "metrics", "items"):
         assert resumed[key] == straight[key]
+    assert evaluate_run(folder, "cpu")[1] == pytest.approx(resumed["metrics"])  # the averaged weights are kept
     assert [sitting["step"] for sitting in resumed["sittings"]] == [0]
     assert resumed["train"]["steps"] == straight["train"]["steps"] == 16
 

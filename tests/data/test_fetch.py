@@ -256,7 +256,7 @@ def test_an_archive_that_leads_out_of_its_folder_is_refused(
     toy = replace(toy, files=tuple(replace(file, nested=True) for file in toy.files))
     with pytest.raises(LwdnaError, match=r"bad\.bin: refused, nothing was unpacked: .*(outside|link|device|special)"):
         fetch(toy, tmp_path / "data", printed)
-    assert {name.partition("/")[0] for name in tree(tmp_path / "data")} == {"downloads"}
+    assert not tree(tmp_path / "data")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
@@ -289,7 +289,7 @@ def test_a_damaged_archive_is_named_and_leaves_nothing(
 ) -> None:
     with pytest.raises(LwdnaError, match=r"downloads/bad\.bin: cannot be unpacked"):
         fetch(source(server, bad_bin=archive), tmp_path, printed)
-    assert {name.partition("/")[0] for name in tree(tmp_path)} == {"downloads"}
+    assert not any("bad" in name or "set" in name for name in tree(tmp_path))  # the server is asked again next time
 
 
 def test_an_archive_of_another_set_is_noticed(server: Server, tmp_path: Path, printed: Console) -> None:
