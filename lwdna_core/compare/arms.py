@@ -50,6 +50,7 @@ ARMS: dict[str, Arm] = {
         "a control: LW-DNA's ratios permuted over the groups, scaled to its MACs",
         shares=lambda found, random: list(random.permutation(found)),
     ),
+    "widened": Arm("the widened network that the search starts from", widened=True),
     # Of log ratios: half of each, all twice, the other way round. `uniform` is none of them, `lwdna` all.
     "damped": Arm(
         "a control: the square roots of LW-DNA's ratios, scaled to its MACs",
@@ -63,7 +64,6 @@ ARMS: dict[str, Arm] = {
         "a control: the inverses of LW-DNA's ratios, scaled to its MACs",
         shares=lambda found, random: [1 / ratio for ratio in found],
     ),
-    "widened": Arm("the widened network that the search starts from", widened=True),
 }
 
 

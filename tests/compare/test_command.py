@@ -87,7 +87,7 @@ def test_list_names_configs_and_arms(capsys: pytest.CaptureFixture[str]) -> None
     assert listed["configs:"]["resnet20_digits"].endswith("(default)")
     assert "CIFAR-10" in listed["configs:"]["resnet20_cifar10"]
     assert list(listed["arms:"]) == [
-        "baseline", "lwdna", "uniform", "random", "shuffled", "damped", "amplified", "mirrored", "widened",
+        "baseline", "lwdna", "uniform", "random", "shuffled", "widened", "damped", "amplified", "mirrored",
     ]  # fmt: skip
 
 

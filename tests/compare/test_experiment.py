@@ -45,8 +45,8 @@ def test_the_files_hold_what_the_contract_says(compare: Compare, tmp_path: Path)
 
     result = strict(folder / "seed1" / "lwdna" / "result.json")
     assert result.keys() == {
-        "format", "task", "experiment", "arm", "seed", "fingerprint", "protocol", "command", "commit", "environment",
-        "sittings",
+        "format", "task", "experiment", "arm", "seed", "fingerprint", "protocol", "command", "date", "commit",
+        "environment", "sittings",
         "metrics", "items", "curve", "network", "search", "train", "request", "init",
     }  # fmt: skip
     assert [result[key] for key in ("task", "experiment", "arm", "seed")] == ["classification", "tiny", "lwdna", 1]

@@ -25,13 +25,17 @@ from lwdna_core.compare.wording import interval, number, places, points
 
 _FAR = 2.0  # times the MACs of the cheapest arm
 _LETTERS = 30  # so many fit into a line of the legend
+_USUAL = 6  # of the registered arms
 _SETTLED = 0.25  # share of a run after which a curve decides the range of its axis
 
 
 def series(arm: str, arms: Sequence[str]) -> int:
-    """Which colour, marker and line an arm has: a registered one the same in every report."""
-    known = [*ARMS, *(a for a in arms if a not in ARMS)]
-    return known.index(arm) % len(SERIES)
+    """Which colour, marker and line an arm has: the usual ones the same in every report, others what these leave."""
+    usual = list(ARMS)[:_USUAL]
+    if arm in usual:
+        return usual.index(arm)
+    left: list[int] = [*range(_USUAL, len(SERIES)), *(place for place, name in enumerate(usual) if name not in arms)]
+    return left[[a for a in arms if a not in usual].index(arm) % len(left)]
 
 
 def forest(comparison: dict[str, Any], metric: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lwdna_core.compare.report import update_comparison, write_report, write_study
+from lwdna_core.compare.report.figures import series
 from lwdna_core.compare.task import Picture, find_task
 from lwdna_core.errors import LwdnaError
 
@@ -199,3 +200,9 @@ def test_a_folder_without_runs_has_no_report(tmp_path: Path) -> None:
     with pytest.raises(LwdnaError, match="no finished run here"):
         write_report(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_every_arm_has_a_colour_of_its_own() -> None:
+    arms = ["baseline", "lwdna", "uniform", "damped", "amplified", "mirrored", "lwdna-floor0.2", "lwdna-floor0.3"]
+    assert len({series(arm, arms) for arm in arms}) == len(arms)
+    assert [series(arm, arms) for arm in arms[:3]] == [0, 1, 2]  # as in any other report
