@@ -20,6 +20,11 @@ from tests.test_evidence import NAME, run
 TITLE = "ResNet-20, handwritten digits"
 
 
+def written(results: Path) -> str:
+    """The page of these results."""
+    return write_page(results, results / "docs" / "evidence.md").read_text()
+
+
 def test_the_page_shows_a_result_against_the_hypothesis(tmp_path: Path) -> None:
     for seed, noise in enumerate((0.0, 0.1, 0.2)):
         for arm, score in (("baseline", 90.0), ("lwdna", 88.0 + noise), ("uniform", 85.0 - noise)):
@@ -40,7 +45,7 @@ def test_shares_of_one_training_set_count_once_in_the_sign_test(tmp_path: Path) 
         for seed in range(3 + (name == NAME)):
             for arm, value in (("baseline", 90.0), ("lwdna", score + 0.1 * seed)):
                 store.add(tmp_path, name, run(arm, seed, value))
-    text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
+    text = written(tmp_path)
     assert "Its mean lies above in 2 of 3. Each network with its data counted once, on its largest share" in text
     assert "of the training set, that is 0 of 1; if both" in text
     assert "in 100.0 % of such tables (sign test)" in text
@@ -50,7 +55,7 @@ def test_what_the_search_decides_is_told_from_what_fewer_macs_do(tmp_path: Path)
     for seed, noise in enumerate((0.0, 0.1, 0.2)):
         for arm, score in (("baseline", 90.0), ("uniform", 89.5), ("shuffled", 89.4), ("lwdna", 88.0 + noise)):
             store.add(tmp_path, NAME, run(arm, seed, score))
-    text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
+    text = written(tmp_path)
     assert "a network that stays uniform (lies above 0 in 0 (resolved: 0 better, 1 worse))" in text
     assert "which layer gets which width, lies above 0 in 0 (resolved: 0 better, 1 worse) in 1 comparison." in text
     assert "100.0 % of LW-DNA's groups keep just their floor" in text
@@ -68,7 +73,7 @@ def test_a_search_is_judged_where_it_was_not_chosen(tmp_path: Path) -> None:
                 store.add(tmp_path, name, kept | {"task": task, "metrics": {metric: score + noise}})
         for arm, score in (("baseline", 90.0), ("uniform", 89.0), ("lwdna", 88.0), (best, 89.5 + noise)):
             store.add(tmp_path, NAME, run(arm, seed, score))
-    text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
+    text = written(tmp_path)
     assert f"is {best}. Of 1 comparison that the choice never saw" in text
     assert f"| {best} | {len(CHOOSING)} |" in text
     assert f"{best} − baseline lies above 0 in 0 (resolved: 0 better, 1 worse)" in text
@@ -82,7 +87,7 @@ def test_unevenness_is_told_from_which_layers_gain(tmp_path: Path) -> None:
             wide, narrow = 10 + late * seed, 10 - late * seed
             groups = [["a", 30, 60, 20 + wide, False], ["b", 30, 60, 20 + narrow, False]]
             store.add(tmp_path, NAME, run(arm, seed, 90.0 - seed) | {"groups": groups})
-    text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
+    text = written(tmp_path)
     assert "| digits, points | 24 | −1.00 | +0.00 | −1.50 |".replace("digits", TITLE) in text
 
 
@@ -122,7 +127,7 @@ def test_runs_of_a_seed_from_different_places_are_marked(tmp_path: Path) -> None
         store.add(tmp_path, NAME, run("baseline", seed, 90.0 + seed))
         one = run("lwdna", seed, 90.5 + seed)
         store.add(tmp_path, NAME, one | {"environment": {**one["environment"], "threads": 1 + (seed == 1)}})
-    text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
+    text = written(tmp_path)
     assert "Not trained in the same places as the baseline of their seed: lwdna of seed 1." in text
     assert "**+0.50 (+0.50 to +0.50)**†" in text
 
@@ -140,7 +145,7 @@ def test_a_search_that_returns_the_baseline_confirms_nothing(tmp_path: Path) -> 
             kept = run(arm, seed, score)
             widths = {"a": 10 if arm in ("baseline", same) else 9}
             store.add(tmp_path, NAME, kept | {"network": {**kept["network"], "channels": widths}})
-    text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
+    text = written(tmp_path)
     assert f"(On {TITLE} it returned the baseline's own channels: no test of anything.)" in text
     assert (
         f"The channels of {same} of seeds 0, 1, 2 are the baseline's own: what it scores above it there, +0.00" in text
@@ -154,7 +159,7 @@ def test_direction_and_unevenness_are_told_apart(tmp_path: Path) -> None:
         for arm, score in scores.items():
             power = dict(AMPLITUDES).get(arm, 0.0)
             store.add(tmp_path, MAIN, run(arm, seed, score + noise + noise * power))
-    text = write_page(tmp_path, tmp_path / "docs" / "evidence.md").read_text()
+    text = written(tmp_path)
     row = next(line for line in text.splitlines() if "| **−2.53" in line).split(" | ")
     assert row[6].startswith("**+0.53 (+0.15") and row[7].startswith("**−1.00 (")
     assert "direction adds to the score lies above 0 in 1 (resolved: 1 better" in text

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.evidence import figures
 from benchmarks.evidence.section import Section
-from benchmarks.evidence.study import Row, Sections, Study, Table, as_pair, cell, counted_in_words, differences
+from benchmarks.evidence.study import Row, Sections, Study, Table, as_pair, cell, common, counted_in_words, differences
 from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.statistics import ENOUGH, paired_difference
 from lwdna_core.compare.wording import plural, points
@@ -53,15 +53,15 @@ def amplitude(sections: Sections) -> Study | None:
 def effects(section: Section) -> list[Row]:
     """Of power and of its absolute value on the score, by least squares for each seed that has all of the arms."""
     metric = section.comparison["primary"]
-    scores = [section.comparison["arms"][arm]["metrics"][metric]["values"] for arm, _ in (*AMPLITUDES, (BASELINE, 0))]
-    seeds = sorted(set.intersection(*map(set, scores)))
+    arms = section.comparison["arms"]
+    scores = common([arms[arm]["metrics"][metric]["values"] for arm in (*dict(AMPLITUDES), BASELINE)])
     powers = np.array([power for _, power in AMPLITUDES])
     design = np.stack([np.ones_like(powers), powers, abs(powers)], 1)
-    table = np.array([[values[seed] for seed in seeds] for values in scores[: len(AMPLITUDES)]])
+    table = np.array([list(values.values()) for values in scores[: len(AMPLITUDES)]])
     fitted = np.linalg.lstsq(design, table, rcond=None)[0]
-    nothing = dict.fromkeys(seeds, 0.0)
+    nothing = dict.fromkeys(scores[0], 0.0)
     apart = any(section.apart(arm, BASELINE) for arm, _ in AMPLITUDES)
     return [
-        (label, as_pair(paired_difference(dict(zip(seeds, row.tolist(), strict=True)), nothing), True, apart))
+        (label, as_pair(paired_difference(dict(zip(nothing, row.tolist(), strict=True)), nothing), True, apart))
         for label, row in zip((DIRECTION, UNEVENNESS), fitted[1:], strict=True)
     ]

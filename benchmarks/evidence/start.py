@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.evidence import figures
 from benchmarks.evidence.section import Section
-from benchmarks.evidence.study import Study, Table, as_pair, cell, plain, seeds_of
+from benchmarks.evidence.study import Study, Table, as_pair, cell, common, plain, seeds_of
 from lwdna_core.compare.arms import BASELINE, LWDNA
 from lwdna_core.compare.statistics import paired_difference
 from lwdna_core.compare.wording import points
@@ -22,14 +22,13 @@ def start(fresh: Section | None, taken: Section | None) -> Study | None:
     if base is None or None in arms:
         return None
     scores = [arm["metrics"][metric]["values"] for arm in (arms[1], arms[0], base)]
-    common = set.intersection(*map(set, scores))
-    hyper, own, reference = ({seed: v for seed, v in values.items() if seed in common} for values in scores)
+    hyper, own, reference = common(scores)
     rows = [
         ("hypernetwork's weights − fresh ones", as_pair(paired_difference(hyper, own), upwards=True)),
         ("hypernetwork's weights − baseline", as_pair(paired_difference(hyper, reference), upwards=True)),
         ("fresh weights − baseline", as_pair(paired_difference(own, reference), upwards=True)),
     ]
-    if not common:
+    if not hyper:
         return None
     return Study(
         "start", "Fresh weights against the hypernetwork's", figures.with_shares(rows, fresh.unit, {}),

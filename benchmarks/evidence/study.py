@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.evidence.section import Section
 from lwdna_core.compare.statistics import Difference, paired_difference, verdict
-from lwdna_core.compare.wording import interval, number, places, plural, points
+from lwdna_core.compare.wording import interval, number, places, plural
 
 Sections = Mapping[str, Section]
 Row = tuple[str, Mapping[str, Any]]
@@ -58,14 +58,24 @@ def differences(section: Section, named: Sequence[tuple[str, str, str]]) -> list
     arms = section.comparison["arms"]
     if not wanted <= arms.keys():
         return []
-    scores = {arm: arms[arm]["metrics"][metric]["values"] for arm in wanted}
-    common = set.intersection(*map(set, scores.values()))
-    scores = {arm: {seed: v for seed, v in values.items() if seed in common} for arm, values in scores.items()}
+    of_all = common([arms[arm]["metrics"][metric]["values"] for arm in wanted])
+    scores = dict(zip(wanted, of_all, strict=True))
     upwards = section.comparison["metrics"][metric]["higher_is_better"]
     return [
         (label, as_pair(paired_difference(scores[a], scores[b]), upwards, bool(section.apart(a, b))))
         for label, a, b in named
     ]
+
+
+def common(scores: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    """Scores by seed of several arms, of the seeds alone that all of them have, in one order."""
+    seeds = sorted(set.intersection(*map(set, scores)))
+    return [{seed: values[seed] for seed in seeds} for values in scores]
+
+
+def resolved(pair: Mapping[str, Any]) -> bool:
+    """Whether its interval excludes 0."""
+    return pair["verdict"] in ("better", "worse")
 
 
 def as_pair(difference: Difference, upwards: bool, apart: bool = False) -> dict[str, Any]:
@@ -79,11 +89,6 @@ def share_at_floor(section: Section, arm: str) -> float:
     return fmean(group[4] for run in section.runs if run["arm"] == arm for group in run["groups"])
 
 
-def in_words(label: str, pair: Mapping[str, Any], unit: str) -> str:
-    text = f"{label} {number(pair['difference'], places(unit), sign=True)} {points(unit)}".rstrip()
-    return text if pair["low"] is None else f"{text} ({interval(pair['low'], pair['high'], unit)})"
-
-
 def cell(pair: Mapping[str, Any] | None, unit: str) -> str:
     """A difference with its interval, bold where it is resolved, † where its runs were made apart; a dash for none."""
     if pair is None or pair["difference"] is None:
@@ -91,16 +96,12 @@ def cell(pair: Mapping[str, Any] | None, unit: str) -> str:
     text = number(pair["difference"], places(unit), sign=True)
     if pair["low"] is not None:
         text += f" ({interval(pair['low'], pair['high'], unit)})"
-    return (f"**{text}**" if pair["verdict"] in ("better", "worse") else text) + ("†" if pair.get("apart") else "")
+    return (f"**{text}**" if resolved(pair) else text) + ("†" if pair.get("apart") else "")
 
 
 def plain(pair: Mapping[str, Any], unit: str) -> str:
     """The same for a sentence."""
     return cell({**pair, "apart": False}, unit).strip("*")
-
-
-def listed(rows: Sequence[Row], unit: str) -> str:
-    return "; ".join(in_words(*row, unit) for row in rows)
 
 
 def better_and_worse(rows: Sequence[Row]) -> str:
@@ -112,13 +113,13 @@ def better_and_worse(rows: Sequence[Row]) -> str:
 
 
 def seeds_of(rows: Sequence[Row]) -> str:
-    least, most = (choose(pair["n"] for _, pair in rows) for choose in (min, max))
-    return plural(most, "seed") if least == most else f"{least} to {most} seeds"
+    """How many seeds the rows are over, which are all over the same ones."""
+    return plural(rows[0][1]["n"], "seed")
 
 
 def counted_in_words(rows: Sequence[Row]) -> str:
     """Of rows from several comparisons, how many lie above 0, and how many of them are resolved."""
     found = Counter(pair["verdict"] for _, pair in rows)
-    apart = sum(pair["verdict"] in ("better", "worse") and pair.get("apart", False) for _, pair in rows)
+    apart = sum(resolved(pair) and pair.get("apart", False) for _, pair in rows)
     return (f"lies above 0 in {sum(above(row) > 0 for row in rows)} (resolved: {found['better']} better, "
             f"{found['worse']} worse{f'; {apart} of these †' if apart else ''})")  # fmt: skip

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from benchmarks.evidence.manifest import MAIN, Comparison
 from benchmarks.evidence.section import Section
+from benchmarks.evidence.study import resolved
 from lwdna_core.compare.arms import LWDNA
 from lwdna_core.compare.statistics import CONFIDENCE, ENOUGH
 
@@ -59,7 +60,7 @@ def _tally(found: Sequence[tuple[Comparison, Mapping[str, Any]]]) -> Tally:
         verdicts=Counter(pair["verdict"] for _, pair in found),
         above=sum(pair["difference"] > 0 for _, pair in found),
         holm=_holm([probability(pair) for _, pair in found]),
-        apart=sum(pair["apart"] and pair["verdict"] in ("better", "worse") for _, pair in found),
+        apart=sum(pair["apart"] and resolved(pair) for _, pair in found),
         networks=len(signs),
         networks_above=sum(signs),
         sign=float(binomtest(sum(signs), len(signs)).pvalue) if signs else 1.0,

@@ -66,9 +66,7 @@ def fetch(source: Source, folder: Path, console: Console) -> None:
                 try:
                     unpack(path, folder / file.to, file.members, file.nested)
                 except LwdnaError:
-                    if _tag(path).exists():  # what was fetched is fetched again; what somebody put there stays
-                        path.unlink()
-                        _tag(path).unlink()
+                    _forget(path)  # or it would not be fetched again
                     raise
                 progress.remove_task(line)
             else:
@@ -78,10 +76,15 @@ def fetch(source: Source, folder: Path, console: Console) -> None:
     if missing := source.missing(folder):
         raise LwdnaError(f"{source.name}: {missing[0]} is missing in {folder}, although all files were unpacked")
     for file in source.files:
-        if _tag(downloads / file.name).exists():
-            (downloads / file.name).unlink()
-            _tag(downloads / file.name).unlink()
+        _forget(downloads / file.name)
     console.print(f"{source.name} is in {folder}", highlight=False, soft_wrap=True)
+
+
+def _forget(path: Path) -> None:
+    """Delete what was fetched; what somebody put there stays."""
+    if _tag(path).exists():
+        path.unlink()
+        _tag(path).unlink()
 
 
 def _bar(progress: Progress, file: Download) -> Callable[[int, int | None], None]:

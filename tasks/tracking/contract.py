@@ -40,17 +40,18 @@ def check_network(name: str, make: Callable[[], Tracker]) -> None:
     try:
         tracker = make()
         # what derives from the two may ask for other things
-        if type(tracker) is SiamFCTracker or type(tracker) is SiamRPNTracker:
-            lacking = [method for method in _METHODS if not callable(getattr(tracker.network, method, None))]
+        own = tracker if type(tracker) is SiamFCTracker or type(tracker) is SiamRPNTracker else None
+        if own:
+            lacking = [method for method in _METHODS if not callable(getattr(own.network, method, None))]
             if lacking:
                 raise LwdnaError(f"network {name}: there is no method {' and no '.join(lacking)}; {_OFFERED}")
         step = "its tracker cannot be started"
         tracker.init(frame, torch.tensor([130.0, 90.0, 60.0, 50.0]))
         step = "its tracker cannot follow"
         box = tracker.update(frame)
-        if type(tracker) is SiamFCTracker or type(tracker) is SiamRPNTracker:
+        if own:
             step = "its response cannot be measured"
-            _check_stride(name, tracker.network, tracker.search, isinstance(tracker, SiamFCTracker))
+            _check_stride(name, own.network, own.search, isinstance(own, SiamFCTracker))
     except LwdnaError:
         raise
     except Exception as error:  # the network, and the tracker may be, are anybody's code
